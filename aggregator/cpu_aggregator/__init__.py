@@ -1,0 +1,1 @@
+"""Aggregator: averages what participants published and says how sure the average is."""

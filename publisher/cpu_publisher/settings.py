@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cpu_publisher.errors import SettingsError
 from cpu_publisher.presets import DEFAULT_PRESET, PRESETS, UNITS, Preset, customise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 PREFIX = "CPUTRACKER_"
 EMBEDDED_EMAIL = "local@example.com"

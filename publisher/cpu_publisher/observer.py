@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cpu_publisher.presets import Preset
 
 _CERTAIN = 1e-9  # error probabilities below it are bounded instead of computed
-_FREQUENCIES = 60_000
-_FINEST = 200
+_FREQUENCIES = 20_000
+_FINEST = 100
 
 
 def probability_right(unit_ratio: float, releases: Mapping[int, int]) -> float:
@@ -92,6 +92,11 @@ def right_after(preset: Preset, windows: int) -> float:
     return probability_right(_ratio(preset), releases_of(preset, windows))
 
 
+def windows_in(preset: Preset, seconds: int) -> int:
+    """Windows of a stretch of so many seconds from a slot's start, at most."""
+    return -(-seconds // (DAY_SECONDS if preset.one_window_a_day else preset.sample_seconds))
+
+
 def right_about_day(preset: Preset) -> float:
     """The same for a whole UTC day."""
     return right_after(preset, preset.windows_per_slot * preset.slots_per_day)
@@ -124,8 +129,3 @@ def smoothed_error95_pp(preset: Preset, participants: int, smoothing_seconds: fl
     alpha = -math.expm1(-preset.slot_seconds / smoothing_seconds)
     sigma = math.sqrt(2) * budget.scale_pp(preset, preset.windows_per_slot)
     return 1.96 * sigma * math.sqrt(alpha / (2 - alpha)) / math.sqrt(participants)
-
-
-def values_a_day(preset: Preset) -> int:
-    """Published values of one host in 24 h."""
-    return DAY_SECONDS // preset.slot_seconds

@@ -169,6 +169,11 @@ class Tree:
         """Every rule of every file."""
         return tuple(rule for one in self._sets.values() for rule in one.rules)
 
+    @property
+    def terminals(self) -> dict[str, tuple[str, int]]:
+        """Folder -> file and line, for each that hides what is below it."""
+        return {x.folder: (x.rules[0].file, x.terminal_line) for x in self._sets.values() if x.terminal}
+
     def governing(self, path: str) -> RuleSet | None:
         """The file that decides about `path`."""
         nearest = None

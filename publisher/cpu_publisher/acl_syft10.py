@@ -27,7 +27,8 @@ _UNSUPPORTED = ("{{.UserHash}}", "{{.Year}}", "{{.Month}}", "{{.Date}}")
 
 @dataclass(frozen=True, slots=True)
 class _RuleSet:
-    terminal: bool
+    file: str
+    terminal_line: int  # 0: it is not terminal
     rules: tuple[Rule, ...]
 
 
@@ -43,19 +44,20 @@ def parse(path: str, text: str) -> _RuleSet:
     listed = data.get("rules", [])
     if not isinstance(listed, list):
         raise AclError(1, "rules is no list")
-    lines = _rule_lines(text)
+    lines = [line(node) for value in _values(text, "rules")[-1:] for node in items(value)]
     rules = [_rule(path, one, lines[i] if i < len(lines) else 1) for i, one in enumerate(listed)]
     rules.sort(key=lambda rule: specificity(rule.pattern), reverse=True)
     terminal = lax_bool(data.get("terminal", False))
     if terminal is None:
         raise AclError(1, "terminal is neither true nor false")
-    return _RuleSet(terminal, tuple(rules))
+    at = max([line(node) for node in _values(text, "terminal")], default=1) if terminal else 0
+    return _RuleSet(path, at, tuple(rules))
 
 
-def _rule_lines(text: str) -> list[int]:
+def _values(text: str, key: str) -> list[yaml.Node]:
+    """Values of `key` of the root mapping, for their lines."""
     root = compose(text)
-    found = [value for key, value in root.value if key.value == "rules"] if isinstance(root, yaml.MappingNode) else []
-    return [line(node) for node in items(found[-1] if found else None)]
+    return [value for name, value in root.value if name.value == key] if isinstance(root, yaml.MappingNode) else []
 
 
 def _rule(path: str, one: object, at: int) -> Rule:
@@ -104,6 +106,11 @@ class Tree:
         """Every rule of every file."""
         return tuple(rule for one in self._sets.values() for rule in one.rules)
 
+    @property
+    def terminals(self) -> dict[str, tuple[str, int]]:
+        """Folder -> file and line, for each that hides what is below it."""
+        return {folder: (x.file, x.terminal_line) for folder, x in self._sets.items() if x.terminal_line}
+
     def decide(self, user: str, level: str, path: str) -> Decision:
         """Whether `user` may (`read`, `create`, `write` or `admin`) at `path`.
 
@@ -128,7 +135,7 @@ class Tree:
             found = self._sets.get("/".join(parts[:depth]))
             if found:
                 nearest, base = found, "/".join(parts[:depth])
-                if found.terminal:
+                if found.terminal_line:
                     break
         for rule in nearest.rules if nearest else ():
             pattern = rule.pattern.replace(_USER, user)

@@ -134,6 +134,14 @@ class Folder:
             raise _failure("remove", self.path / name, error) from error
         return True
 
+    def mode(self, name: str) -> int | None:
+        """Permission bits of the regular file `name`; None if there is none."""
+        try:
+            found = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+        except OSError:
+            return None
+        return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
+
     def names(self) -> tuple[str, ...]:
         """What is in the folder, sorted.
 

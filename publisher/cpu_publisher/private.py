@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _LOCK = "lock"
 _PAUSED = "paused"
-_OWNER_ONLY = {permissions.GO_NAME: permissions.go_text(()), permissions.PY04_NAME: permissions.py04_text("", ())}
+# No rule at all is how Python 0.4 says "the owner alone".
+_OWNER_ONLY = {permissions.GO_NAME: permissions.go_text(()), permissions.PY04_NAME: "[]\n"}
 
 
 class Lock:
@@ -67,6 +68,9 @@ class PrivateFolder:
             holder = os.pread(fd, 64, 0).decode("ascii", "replace").strip()
             os.close(fd)
             raise LockedError(f"another publisher ({holder or 'starting'}) uses {self.folder.path}: stop it") from None
+        if not os.path.samestat(os.fstat(fd), os.stat(_LOCK, dir_fd=self.folder.fd, follow_symlinks=False)):
+            os.close(fd)
+            raise LockedError(f"{path} was replaced while it was being taken: start again")
         os.fchmod(fd, 0o600)
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"pid {os.getpid()}, mode {mode}\n".encode(), 0)
@@ -99,7 +103,8 @@ def _refuse_synced(root: Path) -> None:
     """A folder below `datasites`, or below one with a permission file, is what SyftBox sends to its server."""
     for above in root.parents:
         governed = next((name for name in (permissions.GO_NAME, permissions.PY04_NAME) if _is_there(above / name)), "")
-        if above.name == "datasites" or "@" in above.name or governed:
+        flat = above.parent.name == "SyftBox" and "@" in above.name
+        if above.name == "datasites" or flat or governed:
             why = f"holds {governed}" if governed else "is a SyftBox folder"
             raise FolderError(f"private folder {root} would sync: {above} {why}; put it beside datasites, not inside")
 

@@ -78,9 +78,10 @@ class Folder:
             if error.errno == errno.ELOOP:
                 raise FolderError(f"{self.path / name} is a link: remove it") from None
             raise _failure("read", self.path / name, error) from error
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise FolderError(f"{self.path / name} is not a regular file: remove it")
         with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise FolderError(f"{self.path / name} is not a regular file: remove it")
             data = file.read(limit + 1)
         if len(data) > limit:
             raise FolderError(f"{self.path / name} is larger than {limit} bytes: remove it")

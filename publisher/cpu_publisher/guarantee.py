@@ -99,6 +99,24 @@ def window_epsilon(preset: Preset) -> float:
     return budget.spend_micro(preset, 1) / MICRO
 
 
+def stretch_seconds(preset: Preset, windows: int) -> float:
+    """Activity shorter than this touches at most so many windows: they start covers_ms after the last one's end."""
+    return (windows * preset.covers_ms + (windows - 1) * preset.n * preset.interval_ms) / 1_000
+
+
+def longer_epsilon(preset: Preset, windows: int) -> float:
+    """Pure ε at full range of activity that touches so many consecutive windows, wherever it starts."""
+    if preset.unit != "participant-day":
+        return windows * window_epsilon(preset)
+    slots = min(windows, -(-(windows - 1) // preset.windows_per_slot) + 1)
+    return slots * preset.epsilon
+
+
+def round_up(value: float) -> float:
+    """To one decimal, so that a bound stays one."""
+    return math.ceil(10 * value) / 10
+
+
 def number(value: float) -> str:
     """A number as people write it: 0.5, 12, 108,000."""
     return f"{value:,.10g}"
@@ -195,7 +213,7 @@ def _longer(preset: Preset) -> str:
 
 
 def _day(preset: Preset, cap_micro: int) -> str:
-    renyi = math.ceil(10 * day_renyi_epsilon(preset, cap_micro)) / 10
+    renyi = round_up(day_renyi_epsilon(preset, cap_micro))
     stays = "more than one day" if preset.unit == "participant-day" else "a day's profile"
     return (
         "For the values of any 24 consecutive UTC hours the total is at most"

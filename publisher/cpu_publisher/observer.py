@@ -10,6 +10,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cpu_publisher import budget
@@ -84,6 +85,7 @@ def releases_of(preset: Preset, windows: int) -> dict[int, int]:
     return dict(Counter({preset.windows_per_slot: full}) + Counter({rest: 1 if rest else 0}))
 
 
+@cache
 def right_after(preset: Preset, windows: int) -> float:
     """Probability of being right about idle or busy through `windows` consecutive windows from a slot's start.
 

@@ -35,6 +35,8 @@ WATCHED_SECONDS = (
     86_400,
 )  # how long the CPU was idle or busy, for the picture
 
+LONGER = (1, 2, 3, 6, 12)  # windows
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -50,6 +52,7 @@ class Outlook:
         epsilon_24h, epsilon_any_24h, epsilon_24h_delta: at full range, of 24 h of slots, of any 24 h, and at
             accounting.DELTA.
         cap_24h: the ledger's cap.
+        longer: [windows touched, by activity shorter than so many seconds, pure ε of it at full range].
         guarantee: in words.
     """
 
@@ -71,6 +74,7 @@ class Outlook:
     epsilon_any_24h: float
     epsilon_24h_delta: float
     cap_24h: float
+    longer: list[tuple[int, float, float]]
     guarantee: str
 
 
@@ -96,6 +100,7 @@ def outlook(preset: Preset, cap_micro: int, networks: Sequence[int], *, chosen: 
         epsilon_any_24h=guarantee.any_day_epsilon(preset, cap_micro),
         epsilon_24h_delta=guarantee.day_renyi_epsilon(preset, cap_micro),
         cap_24h=cap_micro / budget.MICRO,
+        longer=[(m, guarantee.stretch_seconds(preset, m), guarantee.longer_epsilon(preset, m)) for m in LONGER],
         guarantee=guarantee.sentence(preset, cap_micro),
     )
 
@@ -134,7 +139,10 @@ def rows(looks: Sequence[Outlook], networks: Sequence[int]) -> list[tuple[str, l
         ("observer right: one slot", [percent(look.right_slot) for look in looks]),
         ("observer right: one day", [percent(look.right_day) for look in looks]),
         ("ε per 24 h (full range)", [number(look.epsilon_24h) for look in looks]),
-        (f"  at δ = {power_of_ten(DELTA)} (Rényi)", [f"{look.epsilon_24h_delta:,.1f}" for look in looks]),
+        (
+            f"  at δ = {power_of_ten(DELTA)} (Rényi)",
+            [number(guarantee.round_up(look.epsilon_24h_delta)) for look in looks],
+        ),
         ("  cap of the ledger", [number(look.cap_24h) for look in looks]),
     ]
     return table
@@ -168,7 +176,9 @@ def text(looks: Sequence[Outlook], networks: Sequence[int]) -> str:
     first = max(len(label) for label, _ in table)
     width = max(len(cell) for _, cells in table for cell in cells)
     lines = [f"{label:<{first}}  " + "  ".join(f"{cell:>{width}}" for cell in cells) for label, cells in table]
-    return "\n".join([*lines, "", *NOTES])
+    own = next(look for look in looks if look.chosen)
+    costs = [f"  shorter than {number(s):>5} s: at most {m:>2} windows, ε = {number(e)}" for m, s, e in own.longer]
+    return "\n".join([*lines, "", *NOTES, "", f"What longer activity costs with {own.name}:", *costs])
 
 
 def consent(settings: Settings) -> str:

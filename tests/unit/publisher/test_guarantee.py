@@ -87,7 +87,7 @@ def test_a_higher_cap_buys_nothing() -> None:
     assert "is at most ε = 288 at full range (the ledger's cap is 1,000,000; any other 24 h of activity: 289;" in text
 
 
-@settings(deadline=None, max_examples=60)  # each new setting is calibrated once, a few ms on an idle machine
+@settings(deadline=None, max_examples=30)  # each new setting is calibrated once, a few ms on an idle machine
 @given(
     st.sampled_from(list(PRESETS.values())),
     st.floats(0.001, 100).map(lambda e: float(f"{e:.3f}")),
@@ -185,3 +185,20 @@ def test_durations_fit_after_each(seconds: int, text: str) -> None:
 def test_the_factor_is_computed() -> None:
     text = guarantee.sentence(customise(PRESETS["reading"], unit="window", epsilon=25.0), 10**9)
     assert f"≈ {math.exp(25) / 1e10:.1f}·10¹⁰ times" in text
+
+
+@pytest.mark.parametrize(("windows", "seconds"), [(1, 291), (2, 587), (12, 3_547)])
+def test_activity_shorter_than_a_stretch_touches_no_more_windows(windows: int, seconds: float) -> None:
+    assert guarantee.stretch_seconds(HOUR, windows) == seconds
+
+
+@pytest.mark.parametrize(
+    ("name", "windows", "epsilon"),
+    [("hour", 3, 3), ("reading", 2, 50), ("day", 1, 1), ("day", 2, 2), ("day", 73, 2), ("day", 74, 3)],
+)
+def test_longer_activity_costs_by_what_it_can_touch(name: str, windows: int, epsilon: float) -> None:
+    assert guarantee.longer_epsilon(PRESETS[name], windows) == epsilon
+
+
+def test_a_bound_is_rounded_up() -> None:
+    assert (guarantee.round_up(287.301), guarantee.round_up(4.0)) == (287.4, 4.0)

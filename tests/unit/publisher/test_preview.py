@@ -107,3 +107,9 @@ def test_a_network_of_no_size_is_refused(n: str, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(("probability", "text"), [(0.5, "50.0 %"), (0.99951, "> 99.9 %"), (1.0, "> 99.9 %")])
 def test_nothing_is_said_to_be_certain(probability: float, text: str) -> None:
     assert preview.percent(probability) == text
+
+
+def test_longer_activity_is_priced(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys)
+    assert "shorter than   291 s: at most  1 windows, ε = 1" in out
+    assert "shorter than 3,547 s: at most 12 windows, ε = 12" in out

@@ -161,10 +161,13 @@ def hides(look: Outlook) -> str:
     return f"< {number(look.covers_seconds)} s" if look.covers_seconds else "no workload"
 
 
+_OBSERVER = (
+    "observer right: how often one who reads every file is right that this CPU was idle, or fully busy, all that time;"
+    " guessing blindly gives 50 %."
+)
 NOTES = (
     "± : 95 of 100 values lie within; noise only. Smoothed values cover the equally smoothed truth only.",
-    "observer right: how often one who reads every file is right that this CPU was idle, or fully busy, all that time;",
-    "guessing blindly gives 50 %.",
+    _OBSERVER,
     "ε per 24 h adds up every window at full range, whatever the unit; * marks the setting in force.",
 )
 

@@ -46,9 +46,11 @@ def page(
     parts = [
         _section(f"Your setting: {chosen.name}", f"<p>{escape(chosen.guarantee)}</p>"),
         _section("Side by side", _table(looks, table) + "".join(f"<p>{escape(note)}</p>" for note in notes)),
-        _section(f"How exact the mean of {number(participants)} hosts is", _exactness(looks, participants)),
+        _section(
+            f"How exact the mean of {number(participants)} hosts is (logarithmic)", _exactness(looks, participants)
+        ),
         _section("What one who watches learns", _watched(looks)),
-        _section("ε per 24 h, every window at full range", _spend(looks)),
+        _section("ε per 24 h, every window at full range (logarithmic)", _spend(looks)),
     ]
     return document("Before you take part: what each preset shows", "\n".join(parts))
 

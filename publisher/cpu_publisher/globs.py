@@ -7,7 +7,7 @@ GLOBSTAR). Patterns come from files that others may have written, so both bound 
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 LONGEST = 512
 
@@ -122,9 +122,8 @@ def globstar(pattern: str, path: str) -> bool | None:
     """
     if len(pattern) > LONGEST or len(path) > LONGEST or "\\" in pattern or re.search(r"\*\*/+$", pattern):
         return None
-    segments = re.split("/+", pattern)
     try:
-        wanted = [None if s == "**" else re.compile(_segment(s), re.DOTALL) for s in segments]
+        wanted = _segments(pattern)
     except _BadPattern:
         return None
     parts = path.split("/")
@@ -144,6 +143,12 @@ def globstar(pattern: str, path: str) -> bool | None:
         return w + 1 == len(wanted) and p + 1 == len(parts)
 
     return match(0, 0)
+
+
+@lru_cache(maxsize=256)
+def _segments(pattern: str) -> tuple[re.Pattern[str] | None, ...]:
+    """Each path segment compiled; None for `**`."""
+    return tuple(None if s == "**" else re.compile(_segment(s), re.DOTALL) for s in re.split("/+", pattern))
 
 
 def _segment(text: str) -> str:

@@ -37,3 +37,7 @@ class BodyRefusedError(AggregatorError):
         self.reason = reason
         self.preset = preset
         self.scale_pp = scale_pp
+
+
+class LockedError(AggregatorError):
+    """Another aggregator runs on this state folder."""

@@ -12,6 +12,8 @@ from cpu_aggregator.publish import stamp
 from cpu_aggregator.reasons import CODES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cpu_aggregator.view import Point, View
 
 COLUMNS = (
@@ -30,24 +32,26 @@ COLUMNS = (
 _DECIMALS = 4
 
 
-def to_csv(view: View) -> str:
+def to_csv(points: Sequence[Point]) -> str:
     """One line a slot, oldest first; empty cells where there is no estimate; a column for each reason code."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow((*COLUMNS, *CODES))
-    for point in view.history:
+    for point in points:
         row = _row(point)
         writer.writerow([row[name] for name in COLUMNS] + [point.reasons.get(code, 0) for code in CODES])
     return out.getvalue()
 
 
-def to_json(view: View) -> str:
-    """The whole snapshot; `history` as in the CSV, with the reasons of each slot."""
-    document: dict[str, Any] = {
-        field.name: _plain(getattr(view, field.name)) for field in dataclasses.fields(view) if field.name != "history"
-    }
-    document["history"] = [{**_row(p), "reasons": dict(p.reasons)} for p in view.history]
-    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+def to_json(points: Sequence[Point]) -> str:
+    """The same as a list of objects, with the reasons of each slot."""
+    rows = [{**_row(point), "reasons": dict(point.reasons)} for point in points]
+    return json.dumps(rows, indent=2, allow_nan=False) + "\n"
+
+
+def view_json(view: View) -> str:
+    """The whole snapshot."""
+    return json.dumps(_plain(view), indent=2, allow_nan=False) + "\n"
 
 
 def _row(point: Point) -> dict[str, Any]:

@@ -81,6 +81,11 @@ class History:
         rows = self._read(f"SELECT {_COLUMNS} FROM result {where} ORDER BY slot DESC LIMIT 1", ())  # noqa: S608 - own constants
         return _point(rows[0]) if rows else None
 
+    def results(self, limit: int) -> tuple[Point, ...]:
+        """The newest slots with an estimate, at most `limit`, oldest first."""
+        query = f"SELECT {_COLUMNS} FROM result WHERE headline IS NOT NULL ORDER BY slot DESC LIMIT ?"  # noqa: S608 - own constants
+        return tuple(_point(row) for row in reversed(self._read(query, (limit,))))
+
     def points(self, start: float, end: float) -> tuple[Point, ...]:
         """Slots that start in [start, end], oldest first: hourly means where single results are gone."""
         rows = self._read(

@@ -30,23 +30,21 @@ def judge(store: Store, pending: dict[int, Pending], row: int, body: Body, *, no
         now: unix seconds.
         closed: start of the newest slot whose result is computed (or will never be).
     """
-    if body.timestamp > now + AHEAD_SECONDS:
+    if body.frame.due > now + AHEAD_SECONDS:
         return _FUTURE
-    slot = body.slot
+    frame = body.frame
+    slot = frame.slot
     if store.slot[row] != NO_SLOT:
         refusal = _back(store, row, body)
         if refusal:
             return refusal
         if store.valued[row] >= slot:
-            if store.valued[row] > slot or body.seq != store.seq[row] or body.ledger != store.ledger_of(row):
+            if store.valued[row] > slot or body.seq != store.seq[row] or body.ledger != store.ledger[row]:
                 return _SLOT_BACK
             return COUNTED if slot <= closed else WAITING  # the same release again, e.g. with another status
-    store.set_ledger(row, body.ledger)
-    store.seq[row] = body.seq
-    store.slot[row] = slot
-    frame = body.frame
-    if frame.first or frame.coarse or slot <= closed:
-        return _FIRST if frame.first else _WARMING_UP if frame.coarse else _LATE
+    store.believe(row, body.ledger, body.seq, slot)
+    if frame.kind == "first" or frame.coarse or slot <= closed:
+        return _FIRST if frame.kind == "first" else _WARMING_UP if frame.coarse else _LATE
     store.valued[row] = slot
     if slot not in pending:
         pending[slot] = Pending()
@@ -56,10 +54,10 @@ def judge(store: Store, pending: dict[int, Pending], row: int, body: Body, *, no
 
 def _back(store: Store, row: int, body: Body) -> int:
     """Code for a release that goes back in its ledger or in time; 0 for one that does not."""
-    if body.ledger == store.ledger_of(row):
-        again = body.seq == store.seq[row] and body.slot == store.slot[row]
+    if body.ledger == store.ledger[row]:
+        again = body.seq == store.seq[row] and body.frame.slot == store.slot[row]
         if not again and body.seq <= store.seq[row]:
             return _SEQ_BACK
     elif row in store.older and body.seq <= store.older[row].get(body.ledger, 0):
         return _SEQ_BACK
-    return _SLOT_BACK if body.slot < store.slot[row] else 0
+    return _SLOT_BACK if body.frame.slot < store.slot[row] else 0

@@ -34,7 +34,8 @@ def document(
 
     Args:
         points: newest results with an estimate, oldest first; at least one.
-        policy: names of the accepted presets; words: the policy as sentences.
+        policy: names of the accepted presets.
+        words: the policy as sentences.
         minimum: fewest participants a mean is shown for.
         peers: names of the counted datasites, or None when they are not to be published.
     """
@@ -72,6 +73,15 @@ def stamp(unix_seconds: float) -> str:
     return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def published_slot(folder: Path) -> int | None:
+    """The slot whose result is in the folder already; None when there is none that can be read."""
+    try:
+        slot = json.loads((folder / JSON_NAME).read_bytes())["slot"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return slot if type(slot) is int else None
+
+
 def write(folder: Path, name: str, content: bytes) -> None:
     """Replace `folder/name` by `content`, durable before and after it is visible. Nothing when it is the same already.
 
@@ -93,7 +103,7 @@ def write(folder: Path, name: str, content: bytes) -> None:
             file.flush()
             os.fchmod(fd, 0o644)  # before the rename: an unreadable file stops the owner's sync
             os.fsync(fd)
-        os.rename(temp, name, src_dir_fd=at, dst_dir_fd=at)  # noqa: PTH104 - relative to an open folder
+        os.rename(temp, name, src_dir_fd=at, dst_dir_fd=at)
         os.fsync(at)
     except OSError as error:
         with suppress(OSError):
@@ -114,7 +124,7 @@ def _same(at: int, name: str, content: bytes) -> bool:
 
 def _remove_leftovers(at: int, name: str) -> None:
     """Temp files of an earlier life that was killed while writing."""
-    for entry in os.listdir(at):  # noqa: PTH208 - of an open folder
+    for entry in os.listdir(at):
         if entry.startswith(f".{name}.") and entry.endswith(".tmp"):
             os.unlink(entry, dir_fd=at)
 

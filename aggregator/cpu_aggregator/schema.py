@@ -9,7 +9,6 @@ import json
 import math
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, NoReturn
 
 from cpu_aggregator.errors import BodyRefusedError
@@ -126,7 +125,6 @@ def _shape(document: dict[str, Any], fields: dict[str, int]) -> None:
             raise BodyRefusedError("value")
 
 
-@lru_cache(maxsize=4_096)  # a network's files share few distinct seconds, and strptime costs as much as the rest
 def unix_seconds(timestamp: str) -> int | None:
     """Unix seconds of `YYYY-MM-DD HH:MM:SS`, UTC, ASCII digits; None if it is anything else."""
     if not _STAMP.fullmatch(timestamp):

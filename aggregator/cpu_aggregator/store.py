@@ -13,7 +13,6 @@ from cpu_aggregator.reasons import NUMBER
 
 ABSENT = 255  # no file; not a reason code
 NO_SLOT = -1
-LEDGER_BYTES = 16
 OLDER_LEDGERS = 4  # earlier ledgers of one datasite that are remembered: a reinstall now and then
 _FORMAT = 1
 WAITING, COUNTED = NUMBER["waiting"], NUMBER["counted"]
@@ -24,10 +23,12 @@ _COLUMNS = {
     "code": ABSENT,
     "slot": NO_SLOT,
     "seq": 0,
+    "ledger": 0,
     "valued": NO_SLOT,
     "other": 0,
     "other_scale": 0,
 }
+_KEPT = ("slot", "seq", "ledger", "valued")
 
 
 class Store:
@@ -55,43 +56,38 @@ class Store:
         self.valued = array("q")
         self.other = array("B")
         self.other_scale = array("f")
-        self.ledger = bytearray()
-        self.older: dict[int, dict[bytes, int]] = {}
+        self.ledger = array("q")
+        self.older: dict[int, dict[int, int]] = {}
 
-    def add(self, name: bytes) -> int:
-        """Row for a new datasite."""
-        row = self.index[name] = len(self.index)
-        for column, value in _COLUMNS.items():
-            getattr(self, column).append(value)
-        self.ledger += bytes(LEDGER_BYTES)
-        return row
+    def add(self, names: list[bytes]) -> None:
+        """Rows for new datasites."""
+        rows = len(self.index)
+        self.index.update((name, rows + number) for number, name in enumerate(names))
+        for name, value in _COLUMNS.items():
+            column = getattr(self, name)
+            column.extend(array(column.typecode, [value]) * len(names))
 
-    def ledger_of(self, row: int) -> bytes:
-        """Name of the ledger of the newest release."""
-        return bytes(self.ledger[row * LEDGER_BYTES : (row + 1) * LEDGER_BYTES])
-
-    def set_ledger(self, row: int, ledger: bytes) -> None:
-        """Remember `ledger`, and the one before it among the older ones."""
-        before = self.ledger_of(row)
-        if before == ledger:
-            return
-        if self.slot[row] != NO_SLOT:
-            older = self.older.setdefault(row, {})
-            older[before] = self.seq[row]
-            while len(older) > OLDER_LEDGERS:
-                del older[next(iter(older))]
-        self.ledger[row * LEDGER_BYTES : (row + 1) * LEDGER_BYTES] = ledger
+    def believe(self, row: int, ledger: int, seq: int, slot: int) -> None:
+        """Remember this release as the newest, and the ledger before it among the older ones."""
+        if self.ledger[row] != ledger:
+            if self.slot[row] != NO_SLOT:
+                older = self.older.setdefault(row, {})
+                older[self.ledger[row]] = self.seq[row]
+                while len(older) > OLDER_LEDGERS:
+                    del older[next(iter(older))]
+            self.ledger[row] = ledger
+        self.seq[row] = seq
+        self.slot[row] = slot
 
     def without(self, gone: set[int]) -> tuple[Store, dict[int, int]]:
         """A store without those rows, and old row -> new row of the others."""
         fresh, moved = Store(), {}
-        for name, row in self.index.items():
-            if row in gone:
-                continue
-            new = moved[row] = fresh.add(name)
+        kept = [(name, row) for name, row in self.index.items() if row not in gone]
+        fresh.add([name for name, _ in kept])
+        for new, (_, row) in enumerate(kept):
+            moved[row] = new
             for column in _COLUMNS:
                 getattr(fresh, column)[new] = getattr(self, column)[row]
-            fresh.ledger[new * LEDGER_BYTES :] = self.ledger_of(row)
             if row in self.older:
                 fresh.older[new] = self.older[row]
         return fresh, moved
@@ -99,9 +95,8 @@ class Store:
     def dump(self) -> bytes:
         """What must outlive a restart, as bytes for `load`."""
         names = b"\0".join(self.index)
-        older = {str(row): {k.hex(): seq for k, seq in ledgers.items()} for row, ledgers in self.older.items()}
-        head = {"format": _FORMAT, "rows": len(self.index), "names": len(names), "older": older}
-        columns = (self.slot.tobytes(), self.seq.tobytes(), self.valued.tobytes(), bytes(self.ledger))
+        head = {"format": _FORMAT, "rows": len(self.index), "names": len(names), "older": self.older}
+        columns = (getattr(self, name).tobytes() for name in _KEPT)
         return b"".join((json.dumps(head).encode(), b"\n", names, *columns))
 
     @classmethod
@@ -112,16 +107,13 @@ class Store:
         head = json.loads(line)
         if head["format"] != _FORMAT:
             return store
-        for name in rest[: head["names"]].split(b"\0") if head["rows"] else ():
-            store.add(name)
+        if head["rows"]:
+            store.add(rest[: head["names"]].split(b"\0"))
         at, width = head["names"], 8 * head["rows"]
-        for column in (store.slot, store.seq, store.valued):
-            column[:] = array("q", rest[at : at + width])
+        for name in _KEPT:
+            setattr(store, name, array("q", rest[at : at + width]))
             at += width
-        store.ledger[:] = rest[at:]
-        store.older = {
-            int(row): {bytes.fromhex(k): seq for k, seq in ledgers.items()} for row, ledgers in head["older"].items()
-        }
+        store.older = {int(row): {int(k): seq for k, seq in ledgers.items()} for row, ledgers in head["older"].items()}
         for row, slot in enumerate(store.valued):
             if slot > closed:
                 store.valued[row] = NO_SLOT

@@ -9,12 +9,15 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cpu_aggregator.errors import TreeError
+from cpu_aggregator.errors import BodyRefusedError, TreeError
+from cpu_aggregator.schema import LIMIT_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # Where a public file may be, newest first: the old readers' folder counts only where the new one has none.
@@ -30,6 +33,23 @@ class _How(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
+_HOW_BYTES = ctypes.sizeof(_How)
+
+
+def _system_call() -> Callable[[int, int, bytes, int, int], int]:
+    """The C library's syscall(2) with openat2's arguments; leaves errno to ctypes.get_errno()."""
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    call.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
+    call.restype = ctypes.c_long
+    return call
+
+
+def _refuse(*_arguments: object) -> int:
+    """In place of openat2 where it is not wanted: fails, and says so as an old kernel would."""
+    ctypes.set_errno(errno.ENOSYS)
+    return -1
+
+
 class Tree:
     """The folder that holds one folder per datasite.
 
@@ -42,17 +62,9 @@ class Tree:
         inner = root / "datasites"
         self.root = inner if descend and inner.is_dir() and not inner.is_symlink() else root
         self._fd = -1
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._libc.syscall.argtypes = [
-            ctypes.c_long,
-            ctypes.c_int,
-            ctypes.c_char_p,
-            ctypes.c_void_p,
-            ctypes.c_size_t,
-        ]
-        self._libc.syscall.restype = ctypes.c_long
         self._how = _How(_FILE, 0, _NO_SYMLINKS | _BENEATH)
-        self._fast = openat2
+        self._how_at = ctypes.addressof(self._how)
+        self._openat2 = _system_call() if openat2 else _refuse
 
     def datasites(self) -> list[bytes]:
         """Names of all datasites: everything with an @ that is not hidden. Opens the root anew: mounts change.
@@ -71,21 +83,36 @@ class Tree:
             ) from None
         return [name for name in names if b"@" in name and not name.startswith(b".")]
 
-    def open(self, path: bytes) -> int:
-        """Descriptor of `path` below the root.
+    def fetch(self, path: bytes, known: int) -> tuple[int, int, bytes | None]:
+        """(key, time of last change in ns, content) of the regular file at `path` below the root.
+
+        The key differs whenever the file does. Content is None when the key is the `known` one: not read again.
 
         Raises:
             OSError: as open: ENOENT and ENOTDIR: absent; ELOOP: a link on the way.
+            BodyRefusedError: not a regular file, or too large to be read.
         """
-        if self._fast:
-            fd: int = self._libc.syscall(_SYS_OPENAT2, self._fd, path, ctypes.addressof(self._how), ctypes.sizeof(_How))
-            if fd >= 0:
-                return fd
-            code = ctypes.get_errno()
-            if code == errno.ENOENT:
-                raise FileNotFoundError(code, os.strerror(code))
-            if code in (errno.ENOSYS, errno.EPERM):  # an old kernel, or a seccomp filter that does not know it
-                self._fast = False
+        fd = self._openat2(_SYS_OPENAT2, self._fd, path, self._how_at, _HOW_BYTES)
+        if fd < 0:
+            fd = self._slowly(path)
+        try:
+            status = os.fstat(fd)
+            key = file_key(status)
+            if key == known:
+                return key, 0, None
+            if not stat.S_ISREG(status.st_mode):
+                raise BodyRefusedError("kind_of_file")
+            if status.st_size >= LIMIT_BYTES:
+                raise BodyRefusedError("size")
+            return key, status.st_ctime_ns, os.read(fd, LIMIT_BYTES)
+        finally:
+            os.close(fd)
+
+    def _slowly(self, path: bytes) -> int:
+        """After openat2 failed: raise what it said, or go component by component where it is not to be had."""
+        code = ctypes.get_errno()
+        if code == errno.ENOENT:
+            raise FileNotFoundError(code, os.strerror(code))
         return self._walk(path)
 
     def _walk(self, path: bytes) -> int:
@@ -102,9 +129,12 @@ class Tree:
             if at != self._fd:
                 os.close(at)
 
-    def stat(self, path: bytes) -> os.stat_result:
-        """What is at `path` without opening it; only to see whether a file known already is still the same."""
-        return os.stat(path, dir_fd=self._fd, follow_symlinks=False)
+    def key(self, path: bytes) -> int:
+        """Key of what is at `path`, without opening it: is a file that was read already still the same? 0: gone."""
+        try:
+            return file_key(os.stat(path, dir_fd=self._fd, follow_symlinks=False))
+        except OSError:
+            return 0
 
     def close(self) -> None:
         """Give the root's descriptor back."""
@@ -125,3 +155,8 @@ def _folder(name: bytes, at: int) -> int:
         except OSError:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+
+
+def file_key(status: os.stat_result) -> int:
+    """One number that differs whenever the file does: inode, size and both times. Never 0."""
+    return hash((status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)) or 1

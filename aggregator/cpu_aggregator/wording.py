@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cpu_aggregator.policy import Policy
 
 
-def words(policy: Policy, minimum: int, settle_seconds: float) -> str:
+def policy_words(policy: Policy, minimum: int, settle_seconds: float) -> str:
     """The policy as sentences."""
     parts = []
     for p in policy.presets:

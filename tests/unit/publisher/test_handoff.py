@@ -22,8 +22,10 @@ from cpu_publisher.presets import PRESETS
 from cpu_publisher.record import check_fresh, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Start = Callable[..., "Running"]
 
 PATIENCE = 10.0  # seconds until an awaited thing counts as not coming
 START_MS = 1_790_000_000_123
@@ -37,13 +39,13 @@ OTHER_UID = 60_999  # no process of this machine
 class Running:
     """A client in a thread of its own, and what it said."""
 
-    def __init__(self, path: Path, server_uid: int, first: float = 0.01, longest: float = 0.02) -> None:
+    def __init__(self, path: Path, server_uid: int, first: float, longest: float) -> None:
         self.lines: queue.Queue[bytes] = queue.Queue()
         self.troubles: queue.Queue[str] = queue.Queue()
         self.client = Client(
             path, server_uid, self.lines.put, self.troubles.put, first_seconds=first, longest_seconds=longest
         )
-        self.thread = threading.Thread(target=self.client.run)
+        self.thread = threading.Thread(target=self.client.run, daemon=True)
         self.thread.start()
 
     def line(self) -> bytes:
@@ -91,10 +93,22 @@ def collector(path: Path) -> Iterator[Collector]:
 
 
 @pytest.fixture
-def running(path: Path, collector: Collector) -> Iterator[Running]:
-    runner = Running(path, os.getuid())
-    yield runner
-    runner.end()
+def start() -> Iterator[Start]:
+    """Starts clients, and ends what is left of them."""
+    started: list[Running] = []
+
+    def start_one(path: Path, server_uid: int, first: float = 0.01, longest: float = 0.02) -> Running:
+        started.append(Running(path, server_uid, first, longest))
+        return started[-1]
+
+    yield start_one
+    for running in started:
+        running.end()
+
+
+@pytest.fixture
+def running(path: Path, collector: Collector, start: Start) -> Running:
+    return start(path, os.getuid())
 
 
 def hung_up(peer: socket.socket) -> bool:
@@ -106,10 +120,12 @@ def hung_up(peer: socket.socket) -> bool:
 
 
 def talk_until_hung_up(peer: socket.socket, data: bytes, pause: float = 0) -> None:
+    until = time.monotonic() + PATIENCE
     with suppress(ConnectionError):
-        while True:
+        while time.monotonic() < until:
             peer.sendall(data)
             time.sleep(pause)
+        pytest.fail("the client listened to all of it")
 
 
 def test_lines_arrive_whole_and_in_order_however_they_were_written(running: Running, collector: Collector) -> None:
@@ -133,10 +149,10 @@ def test_half_line_at_hang_up_is_dropped_and_said(running: Running, collector: C
 
 
 def test_line_that_does_not_end_is_hung_up_on(
-    path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
+    path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
     monkeypatch.setattr(handoff, "LINE_SECONDS", 0.05)
-    running = Running(path, os.getuid())
+    running = start(path, os.getuid())
     with collector.accept() as peer:
         peer.sendall(LINE[:50])
         assert running.trouble() == "slow_line"
@@ -212,8 +228,8 @@ def test_garbage_reaches_the_decoder_and_the_client_goes_on(running: Running, co
         assert decode(running.line(), PRESETS["hour"]).started_at_ms == START_MS
 
 
-def test_client_writes_nothing(path: Path, collector: Collector) -> None:
-    running = Running(path, os.getuid())
+def test_client_writes_nothing(path: Path, collector: Collector, start: Start) -> None:
+    running = start(path, os.getuid())
     with collector.accept() as peer:
         peer.sendall(LINE)
         running.line()
@@ -221,8 +237,8 @@ def test_client_writes_nothing(path: Path, collector: Collector) -> None:
         assert hung_up(peer)
 
 
-def test_server_of_another_uid_is_refused(path: Path, collector: Collector) -> None:
-    running = Running(path, os.getuid() + 1)
+def test_server_of_another_uid_is_refused(path: Path, collector: Collector, start: Start) -> None:
+    running = start(path, os.getuid() + 1)
     with collector.accept() as peer:
         with suppress(ConnectionError):
             peer.sendall(LINE)
@@ -233,7 +249,7 @@ def test_server_of_another_uid_is_refused(path: Path, collector: Collector) -> N
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start a server of another uid")
-def test_uid_is_that_of_the_process_that_listens_whoever_made_the_socket(path: Path) -> None:
+def test_uid_is_that_of_the_process_that_listens_whoever_made_the_socket(path: Path, start: Start) -> None:
     script = (
         "import os, socket, sys\n"
         "server = socket.socket(socket.AF_UNIX)\n"
@@ -254,19 +270,19 @@ def test_uid_is_that_of_the_process_that_listens_whoever_made_the_socket(path: P
         try:
             assert server.stdout is not None
             server.stdout.readline()
-            refused = Running(path, 0)
+            refused = start(path, 0)
             assert refused.trouble() == "wrong_uid"
             refused.end()
             assert refused.lines.empty()
-            served = Running(path, OTHER_UID)
+            served = start(path, OTHER_UID)
             assert served.line() == b"x\n"
             served.end()
         finally:
             server.kill()
 
 
-def test_socket_that_comes_later_is_found(path: Path) -> None:
-    running = Running(path, os.getuid())
+def test_socket_that_comes_later_is_found(path: Path, start: Start) -> None:
+    running = start(path, os.getuid())
     assert running.trouble() == "absent"
     server = Collector(path)
     with server.socket, server.accept() as peer:
@@ -275,28 +291,28 @@ def test_socket_that_comes_later_is_found(path: Path) -> None:
         running.end()
 
 
-def test_what_is_not_a_listening_socket_is_said(path: Path, tmp_path: Path) -> None:
+def test_what_is_not_a_listening_socket_is_said(path: Path, tmp_path: Path, start: Start) -> None:
     path.write_bytes(b"")
     long = tmp_path / ("x" * 200)
     for place, code in ((path, "refused"), (path / "below", "absent"), (tmp_path, "refused"), (long, "refused")):
-        running = Running(place, os.getuid())
+        running = start(place, os.getuid())
         assert running.trouble() == code
         running.end()
 
 
-def test_socket_that_its_server_left_behind_is_refused(path: Path) -> None:
+def test_socket_that_its_server_left_behind_is_refused(path: Path, start: Start) -> None:
     Collector(path).socket.close()
-    running = Running(path, os.getuid())
+    running = start(path, os.getuid())
     assert running.trouble() == "refused"
     running.end()
 
 
-def test_folder_that_is_closed_to_us_is_said(path: Path, tmp_path: Path, collector: Collector) -> None:
+def test_folder_that_is_closed_to_us_is_said(path: Path, tmp_path: Path, collector: Collector, start: Start) -> None:
     tmp_path.chmod(0)
     if root := os.geteuid() == 0:
         os.seteuid(OTHER_UID)
     try:
-        running = Running(path, os.getuid())
+        running = start(path, os.getuid())
         assert running.trouble() == "denied"
         running.end()
     finally:
@@ -305,24 +321,24 @@ def test_folder_that_is_closed_to_us_is_said(path: Path, tmp_path: Path, collect
         tmp_path.chmod(0o700)
 
 
-def test_full_backlog_does_not_hold_close_up(path: Path) -> None:
+def test_full_backlog_does_not_hold_close_up(path: Path, start: Start) -> None:
     server = Collector(path, backlog=0)
     with server.socket, socket.socket(socket.AF_UNIX) as other:
         other.connect(str(path))
-        running = Running(path, os.getuid(), first=60, longest=60)
+        running = start(path, os.getuid(), first=60, longest=60)
         assert running.trouble() == "refused"
         running.end()
 
 
-def test_close_ends_a_client_that_waits_to_try_again(path: Path) -> None:
-    running = Running(path, os.getuid(), first=60, longest=60)
+def test_close_ends_a_client_that_waits_to_try_again(path: Path, start: Start) -> None:
+    running = start(path, os.getuid(), first=60, longest=60)
     assert running.trouble() == "absent"
     running.end()
     running.client.close()
 
 
-def test_close_ends_a_client_that_is_idle(path: Path, collector: Collector) -> None:
-    running = Running(path, os.getuid())
+def test_close_ends_a_client_that_is_idle(path: Path, collector: Collector, start: Start) -> None:
+    running = start(path, os.getuid())
     with collector.accept() as peer:
         peer.sendall(LINE)
         running.line()
@@ -381,7 +397,7 @@ def test_only_a_connection_that_lasted_makes_retries_fast_again(
 
 
 def test_idle_client_sleeps_without_a_time_out(
-    path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
+    path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
     timeouts: queue.Queue[float | None] = queue.Queue()
     real = select.select
@@ -391,7 +407,7 @@ def test_idle_client_sleeps_without_a_time_out(
         return real(read, write, error, timeout)
 
     monkeypatch.setattr(select, "select", spy)
-    running = Running(path, os.getuid())
+    running = start(path, os.getuid())
     with collector.accept() as peer:
         assert timeouts.get(timeout=PATIENCE) is None
         peer.sendall(LINE)

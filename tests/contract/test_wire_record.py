@@ -8,11 +8,16 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.contract import vectors
 
+from cpu_collector import settings as collector_settings
+from cpu_collector.record import encode
+from cpu_collector.window import Window as Measured
 from cpu_publisher.errors import RecordRejectedError
 from cpu_publisher.presets import DEFAULT_PRESET, PRESETS, Preset, customise
-from cpu_publisher.record import LINE_LIMIT, REASONS, Window, check_fresh, decode
+from cpu_publisher.record import LINE_LIMIT, REASONS, TIME_LIMIT_MS, Window, check_fresh, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +28,7 @@ REJECT = vectors.wire("reject")
 NOW_MS = 1_790_000_005_200  # when the golden records arrive
 LAST_MS = NOW_MS - 315_100  # and when the window before them started
 MUTANTS = 100_000
+DIVISORS = [seconds for seconds in range(1, 86_401) if 86_400 % seconds == 0]
 
 
 def preset_of(entry: dict[str, Any]) -> Preset:
@@ -33,6 +39,55 @@ def preset_of(entry: dict[str, Any]) -> Preset:
 def test_decoder_takes_each_golden_record(entry: dict[str, Any]) -> None:
     expected = Window(entry["started_at_ms"], entry["boot_ms"], entry["span_ms"], entry["mean"])
     assert decode(entry["line"], preset_of(entry)) == expected
+
+
+def collector_of(preset: Preset) -> collector_settings.Settings:
+    """The collector's settings for the publisher's `preset`."""
+    given = {
+        "SAMPLE_SECONDS": preset.sample_seconds,
+        "READINGS": preset.n,
+        "INTERVAL_MS": preset.interval_ms,
+        "LOWER": preset.lower_percent,
+        "UPPER": preset.upper_percent,
+        "PUBLISHER_UID": 1_000,
+    }
+    return collector_settings.read({f"CPUTRACKER_{name}": str(value) for name, value in given.items()})
+
+
+@pytest.mark.parametrize("entry", ACCEPT, ids=lambda entry: entry["file"])
+def test_encoder_makes_each_golden_record(entry: dict[str, Any]) -> None:
+    window = Measured(entry["started_at_ms"], entry["boot_ms"], entry["span_ms"], entry["mean"])
+    assert encode(window, collector_of(preset_of(entry))) == entry["line"]
+
+
+@st.composite
+def records(draw: st.DrawFn) -> tuple[Preset, Measured]:
+    """Any settings that the publisher allows, and any window that the collector could measure under them."""
+    sample = draw(st.sampled_from(DIVISORS))
+    # ms that the readings may take so that covers is positive, also rounded down
+    reach = 1_000 * sample - min(3_000, 150 * sample) - min(500, 25 * sample) - 1_000 * (sample >= 10)
+    interval_ms = draw(st.integers(20, min(10_000, reach)))
+    lower = draw(st.integers(0, 99))
+    preset = customise(
+        HOUR,
+        sample_seconds=sample,
+        slot_seconds=sample,
+        interval_ms=interval_ms,
+        n=draw(st.integers(1, min(1_000, reach // interval_ms))),
+        lower_percent=lower,
+        upper_percent=draw(st.integers(lower + 1, 100)),
+    )
+    moments = st.integers(0, TIME_LIMIT_MS - 1)
+    span = draw(st.integers(preset.n * preset.interval_ms, preset.longest_span_ms))
+    return preset, Measured(draw(moments), draw(moments), span, draw(st.integers(preset.lower, preset.upper)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(records())
+def test_whatever_the_collector_can_measure_arrives_as_it_was(record: tuple[Preset, Measured]) -> None:
+    preset, measured = record
+    expected = Window(measured.started_at_ms, measured.boot_ms, measured.span_ms, measured.mean)
+    assert decode(encode(measured, collector_of(preset)), preset) == expected
 
 
 @pytest.mark.parametrize("entry", REJECT, ids=lambda entry: entry["file"])

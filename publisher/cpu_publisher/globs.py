@@ -1,118 +1,184 @@
 """The two glob languages of SyftBox's permission files, re-stated from their documented behaviour. Pure.
 
 `doublestar`: the Go generation (bmatcuk/doublestar v4 `Match`). `globstar`: the Python ones (wcmatch `globmatch` with
-GLOBSTAR). Patterns come from files that others may have written, so both bound their work by `LONGEST`.
+GLOBSTAR). Patterns come from files that others may have written, so no work here grows faster than pattern times name.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LONGEST = 512
+_MOST_ALTERNATIVES = 64
+# What may be left of a pattern when the name is used up.
+_NOTHING = ("", "*", "**", "/**", "**/", "/**/")
 
 
 class _BadPattern(Exception):  # noqa: N818 - a signal inside this module
     pass
 
 
+class _TooMuch(Exception):  # noqa: N818 - a signal inside this module
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """One term of a pattern: `one` character of some ranges, `star`, `dirs` (`**/`) or `rest` (a closing `**`).
+
+    Attributes:
+        at: where it begins in the pattern.
+    """
+
+    kind: str
+    at: int
+    ranges: tuple[tuple[str, str], ...] = ()
+    negated: bool = False
+
+    def takes(self, char: str) -> bool:
+        return any(low <= char <= high for low, high in self.ranges) != self.negated
+
+
 def doublestar(pattern: str, name: str) -> bool | None:
-    """Whether `pattern` matches all of `name`; a malformed one matches nothing, None: too long to be worth the work."""
+    """Whether `pattern` matches all of `name`; a malformed one matches nothing, None: too much work to find out."""
     if len(pattern) > LONGEST or len(name) > LONGEST:
         return None
     try:
-        return _doublestar(pattern, name)
+        for text, starts in _expanded(pattern):
+            if _matches(text, _terms(text, starts), name):
+                return True
     except _BadPattern:
         return False
+    except _TooMuch:
+        return None
+    return False
 
 
-def _doublestar(pattern: str, name: str) -> bool:
-    @cache
-    def match(rest: str, at: int, *, segment_start: bool) -> bool:
-        while rest and at < len(name):
-            if rest[0] == "*":
-                return star(rest, at, segment_start=segment_start)
-            if rest[0] == "{":  # what follows a brace counts as the start of a segment, whatever stands before it
-                return any(match(one, at, segment_start=True) for one in _alternatives(rest))
-            length, matched, segment_start = _single(rest, name[at])
-            if not matched:
-                return False
-            rest, at = rest[length:], at + 1
-        return at == len(name) and _matches_nothing(rest)
-
-    def star(rest: str, at: int, *, segment_start: bool) -> bool:
-        after = rest[2:] if rest.startswith("**") else rest[1:]
-        if rest.startswith("**") and segment_start:
-            if not after:
+def _matches(text: str, terms: tuple[_Term, ...], name: str) -> bool:
+    """All ways through the pattern at once. A state is a term, and whether it (a wildcard) has been entered."""
+    states = {(0, False)}
+    for char in name:
+        after: set[tuple[int, bool]] = set()
+        waiting, seen = list(states), set(states)
+        while waiting:
+            i, entered = waiting.pop()
+            if i == len(terms):
+                continue
+            kind = terms[i].kind
+            if kind == "rest":
                 return True
-            if after[0] == "/":  # any number of whole folders
-                starts = [at, *(i + 1 for i in range(at, len(name)) if name[i] == "/")]
-                return any(match(after[1:], start, segment_start=True) for start in starts)
-        end = name.find("/", at)
-        ends = range(at, (len(name) if end < 0 else end) + 1)
-        return any(match(after, stop, segment_start=False) for stop in ends)
+            more = []
+            if kind == "one":
+                after |= {(i + 1, False)} if terms[i].takes(char) else set()
+            elif not entered:
+                more = [(i, True), (i + 1, False)]
+            elif kind == "star":
+                after |= {(i, True), (i + 1, False)} if char != "/" else set()
+            else:
+                after |= {(i, True), (i + 1, False)} if char == "/" else {(i, True)}
+            fresh = [state for state in more if state not in seen]
+            seen.update(fresh)
+            waiting += fresh
+        states = after
+    return any(not entered and text[_at(terms, i, text) :] in _NOTHING for i, entered in states)
 
-    return match(pattern, 0, segment_start=True)
+
+def _at(terms: tuple[_Term, ...], i: int, text: str) -> int:
+    return terms[i].at if i < len(terms) else len(text)
 
 
-def _single(rest: str, char: str) -> tuple[int, bool, bool]:
-    """How long the term is that `rest` begins with, whether it matches `char`, whether a segment begins after it."""
-    if rest[0] == "?":
-        return 1, char != "/", False
-    if rest[0] == "[":
-        return *_class(rest, char), False
-    literal = rest[1:2] if rest[0] == "\\" else rest[0]
-    if not literal:
+@lru_cache(maxsize=256)
+def _terms(text: str, starts: frozenset[int]) -> tuple[_Term, ...]:
+    """A pattern without braces as terms. `**` is special as a whole segment only; `starts`: where one begins too."""
+    terms: list[_Term] = []
+    i, segment_start = 0, True
+    while i < len(text):
+        at, segment_start = i, segment_start or i in starts
+        if text.startswith("**", i) and segment_start and text[i + 2 : i + 3] in ("", "/"):
+            terms.append(_Term("dirs" if text[i + 2 : i + 3] else "rest", at))
+            i += 3
+            continue
+        if text[i] == "*":
+            terms.append(_Term("star", at))
+            i += 2 if text.startswith("**", i) else 1
+        elif text[i] == "?":
+            terms.append(_Term("one", at, (("/", "/"),), negated=True))
+            i += 1
+        elif text[i] == "[":
+            i, ranges, negated = _class(text, i)
+            terms.append(_Term("one", at, ranges, negated=negated))
+        else:
+            i += text[i] == "\\"
+            if i >= len(text):
+                raise _BadPattern
+            terms.append(_Term("one", at, ((text[i], text[i]),)))
+            i += 1
+        segment_start = text[i - 1] == "/" and terms[-1].ranges == (("/", "/"),) and not terms[-1].negated
+    return tuple(terms)
+
+
+def _class(text: str, i: int) -> tuple[int, tuple[tuple[str, str], ...], bool]:
+    """Where the class that begins at `i` ends, what is in it, and whether it is negated. It may match `/`."""
+    negated = text[i + 1 : i + 2] in ("!", "^")
+    i += 1 + negated
+    if text[i : i + 1] in ("", "]"):
         raise _BadPattern
-    return 1 + (rest[0] == "\\"), literal == char, literal == "/"
-
-
-def _matches_nothing(rest: str) -> bool:
-    """What is left of a pattern may match the empty rest of a name."""
-    if rest in ("", "*", "**", "/**", "**/", "/**/"):
-        return True
-    return rest[0] == "{" and any(_matches_nothing(one) for one in _alternatives(rest))
-
-
-def _alternatives(rest: str) -> list[str]:
-    """`{a,b}c` -> `ac`, `bc`. Braces nest; a backslash takes the next character's meaning away."""
-    depth, start, parts, skip = 0, 1, [], False
-    for i, char in enumerate(rest):
-        if skip:
-            skip = False
-        elif char == "\\":
-            skip = True
-        elif char == "{":
-            depth += 1
-        elif char == "," and depth == 1:
-            parts.append(rest[start:i])
-            start = i + 1
-        elif char == "}":
-            depth -= 1
-            if not depth:
-                return [part + rest[i + 1 :] for part in (*parts, rest[start:i])]
-    raise _BadPattern
-
-
-def _class(rest: str, char: str) -> tuple[int, bool]:
-    """How long the class is that `rest` begins with, and whether `char` is in it. A class may match `/`."""
-    i = 2 if rest[1:2] in ("!", "^") else 1
-    if rest[i : i + 1] in ("", "]"):
-        raise _BadPattern
-    negated, found, last = i == 2, False, ""  # noqa: PLR2004 - the sign was skipped
-    while rest[i : i + 1] != "]":
-        if i >= len(rest):
-            raise _BadPattern
-        ranged = bool(last) and rest[i] == "-" and rest[i + 1 : i + 2] not in ("", "]")
+    ranges: list[tuple[str, str]] = []
+    joinable = False  # the last single character may be the low end of a range
+    while text[i : i + 1] != "]":
+        ranged = joinable and text[i : i + 1] == "-" and text[i + 1 : i + 2] not in ("", "]")
         i += ranged
-        i += rest[i] == "\\"
-        item = rest[i : i + 1]
+        i += text[i : i + 1] == "\\"
+        item = text[i : i + 1]
         if not item:
             raise _BadPattern
-        found |= last <= char <= item if ranged else char == item
-        last = "" if ranged else item
+        ranges.append((ranges[-1][0] if ranged else item, item))
+        joinable = not ranged
         i += 1
-    return i + 1, found != negated
+    return i + 1, tuple(ranges), negated
+
+
+def _expanded(pattern: str) -> Iterator[tuple[str, frozenset[int]]]:
+    """`{a,b}c` -> `ac`, `bc`, each with the places where braces were: there a segment counts as begun."""
+    waiting: list[tuple[str, frozenset[int], int]] = [(pattern, frozenset(), 0)]
+    for _ in range(_MOST_ALTERNATIVES):
+        if not waiting:
+            return
+        text, starts, i = waiting.pop(0)
+        while i < len(text) and text[i] != "{":
+            i = _class(text, i)[0] if text[i] == "[" else i + 1 + (text[i] == "\\")
+        if i >= len(text):
+            yield text, starts
+        else:
+            waiting[:0] = [(one, starts | {i}, i) for one in _alternatives(text, i)]
+    if waiting:
+        raise _TooMuch
+
+
+def _alternatives(text: str, opening: int) -> list[str]:
+    """The brace that opens there, resolved. Braces nest; a backslash takes the next character's meaning away."""
+    depth, start, parts, i = 0, opening + 1, [], opening
+    while i < len(text):
+        if text[i] == "\\":
+            i += 1
+        elif text[i] == "{":
+            depth += 1
+        elif text[i] == "," and depth == 1:
+            parts.append(text[start:i])
+            start = i + 1
+        elif text[i] == "}":
+            depth -= 1
+            if not depth:
+                parts.append(text[start:i])
+                return [text[:opening] + part + text[i + 1 :] for part in parts]
+        i += 1
+    raise _BadPattern
 
 
 def globstar(pattern: str, path: str) -> bool | None:
@@ -136,50 +202,58 @@ def globstar(pattern: str, path: str) -> bool | None:
         if one is None:
             here = p < len(parts) and bool(parts[p]) and not parts[p].startswith(".")
             # A closing `**` stands for at least one name below a folder; alone it may stand for the whole path.
-            return (w + 1 < len(wanted) and match(w + 1, p)) or (here and (match(w, p + 1) or _last(w, p)))
-        return p < len(parts) and bool(one.fullmatch(parts[p])) and match(w + 1, p + 1)
-
-    def _last(w: int, p: int) -> bool:
-        return w + 1 == len(wanted) and p + 1 == len(parts)
+            last = w + 1 == len(wanted) and p + 1 == len(parts)
+            return (w + 1 < len(wanted) and match(w + 1, p)) or (here and (last or match(w, p + 1)))
+        return p < len(parts) and _fits(one, parts[p]) and match(w + 1, p + 1)
 
     return match(0, 0)
 
 
 @lru_cache(maxsize=256)
-def _segments(pattern: str) -> tuple[re.Pattern[str] | None, ...]:
-    """Each path segment compiled; None for `**`."""
-    return tuple(None if s == "**" else re.compile(_segment(s), re.DOTALL) for s in re.split("/+", pattern))
+def _segments(pattern: str) -> tuple[tuple[re.Pattern[str] | str, ...] | None, ...]:
+    """Each path segment as terms (`*`, a literal character, a compiled class); None for `**`."""
+    return tuple(None if s == "**" else tuple(_segment(s)) for s in re.sub("/+", "/", pattern).split("/"))
 
 
-def _segment(text: str) -> str:
-    """One path segment as a regular expression; wildcards never match a leading dot."""
-    out, i = "", 0
+def _segment(text: str) -> list[re.Pattern[str] | str]:
+    terms: list[re.Pattern[str] | str] = []
+    i = 0
     while i < len(text):
-        char = text[i]
-        start = "(?!\\.)" if not i else ""
-        if char == "*":
-            out += start + ("(?=.)" if not i else "") + ".*"
-            i = len(text) - len(text[i:].lstrip("*"))
+        found = re.compile(r"\[([!^]?)([^\]][^\]]*)\]").match(text, i)
+        if found:
+            terms.append(_plain_class(*found.groups()))
+            i = found.end()
             continue
-        if char == "?":
-            out += start + "."
-        elif char == "[" and (found := re.match(r"\[([!^]?)([^\]])([^\]]*)\]", text[i:])):
-            out += start + _plain_class(*found.groups())
-            i += found.end()
-            continue
-        elif char == "[" and "]" in text[i:]:
+        if text[i] == "[" and "]" in text[i:]:
             raise _BadPattern
-        else:
-            out += re.escape(char)
+        terms.append(re.compile(".", re.DOTALL) if text[i] == "?" else "**" if text[i] == "*" else text[i])
         i += 1
-    return out
+    return terms
 
 
-def _plain_class(sign: str, first: str, others: str) -> str:
+def _fits(terms: tuple[re.Pattern[str] | str, ...], text: str) -> bool:
+    """Wildcards never match a leading dot."""
+    if not text or (text[0] == "." and terms[:1] != (".",)):
+        return not text and not terms
+    places = {0}
+    for term in terms:
+        if term == "**":
+            places = set(range(min(places), len(text) + 1))
+        else:
+            places = {p + 1 for p in places if p < len(text) and _is(term, text[p])}
+        if not places:
+            return False
+    return len(text) in places
+
+
+def _is(term: re.Pattern[str] | str, char: str) -> bool:
+    return term == char if isinstance(term, str) else bool(term.fullmatch(char))
+
+
+def _plain_class(sign: str, items: str) -> re.Pattern[str]:
     """A class of single characters and forward ranges; anything else is not certain."""
-    items = first + others
     if not re.fullmatch(r"(?:[\w@.+]-[\w@.+]|[\w@.+])+", items):
         raise _BadPattern
     if any(low > high for low, high in re.findall(r"(.)-(.)", items)):
         raise _BadPattern
-    return f"[{'^' if sign else ''}{items}]"
+    return re.compile(f"[{'^' if sign else ''}{items}]")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from cpu_publisher import chart, preview_page, slots
 from cpu_publisher.guarantee import two_digits
+from cpu_publisher.history import HISTORY_LIMIT, HISTORY_NAME
 from cpu_publisher.private import PrivateFolder
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 
     from cpu_publisher.settings import Settings
 
-HISTORY_NAME = "history.jsonl"
 PICTURE_NAME = "validate.html"
-HISTORY_LIMIT = 300_000_000  # bytes; 400 days of 20 s slots are a little less
 _BINS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, math.inf)
 _DOUBT = 1e-6  # a share outside the band that is less likely than this is said to be wrong
 
@@ -86,7 +85,7 @@ def parse(lines: Iterable[str]) -> tuple[list[Release], int]:
             fields = json.loads(line)
             found = Release(*(fields[name] for name in ("slot", "slot_seconds", "raw", "released", "scale_pp")))
             usable = math.isfinite(found.error) and found.scale_pp > 0
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             usable = False
         if usable:
             releases.append(found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cpu_publisher import settings, validate
+from cpu_publisher.history import HISTORY_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def private(tmp_path: Path) -> settings.Settings:
 
 
 def keep(chosen: settings.Settings, lines: list[str]) -> None:
-    (chosen.private_dir / validate.HISTORY_NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (chosen.private_dir / HISTORY_NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def test_a_week_of_true_noise_is_as_expected() -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from cpu_publisher.acl_yaml import AclError, Decision, Rule, candidates, compose, is_null, items, line, pairs
-from cpu_publisher.globs import doublestar
+from cpu_publisher.globs_go import doublestar
 from cpu_publisher.permissions import GO_NAME
 
 if TYPE_CHECKING:

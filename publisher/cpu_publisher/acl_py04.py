@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cpu_publisher.acl_yaml import AclError, Decision, Rule, compose, folder_of, items, lax_bool, line, load
-from cpu_publisher.globs import globstar
+from cpu_publisher.globs_py import globstar
 from cpu_publisher.permissions import PY04_NAME
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from cpu_publisher.acl_yaml import AclError, Decision, Rule, candidates, compose, folder_of, items, lax_bool, line, load
-from cpu_publisher.globs import globstar
+from cpu_publisher.globs_py import globstar
 from cpu_publisher.permissions import GO_NAME
 
 if TYPE_CHECKING:

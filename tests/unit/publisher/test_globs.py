@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from cpu_publisher.globs import LONGEST, doublestar, globstar
+from cpu_publisher.globs_go import LONGEST, doublestar
+from cpu_publisher.globs_py import globstar
 
 DOUBLESTAR = [
     ("abc", "abc", True),

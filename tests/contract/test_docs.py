@@ -1,0 +1,119 @@
+"""docs/wire-contract.md held against the code: each table lists what is there, no more and no less."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.contract import strict_reader, vectors
+from tests.unit.publisher.views import ACTIVE
+
+from cpu_collector import server
+from cpu_publisher import handoff, metrics, record, settings, web
+from cpu_publisher.presets import PRESETS
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "wire-contract.md").read_text(encoding="utf-8")
+TEXT_IN_ONE_LINE = " ".join(TEXT.split())
+
+
+def table(header: str) -> dict[str, str]:
+    """First column (without backquotes) -> the rest, of the one table whose header row begins so."""
+    (found,) = re.findall(rf"^\| {re.escape(header)} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
+    rows = [row.strip("| ").split(" | ", 1) for row in found.splitlines()]
+    assert len({first for first, _ in rows}) == len(rows)
+    return {first.strip("`| "): rest for first, rest in rows}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_record_example_is_the_golden_one_and_the_table_has_its_fields_in_order() -> None:
+    (line,) = blocks("")
+    golden = vectors.wire("accept")[0]["line"].decode()
+    assert line == golden
+    assert list(table("field | unit")) == list(json.loads(golden))
+
+
+@pytest.mark.parametrize(("header", "codes"), [("reason", record.REASONS), ("trouble", handoff.TROUBLES)])
+def test_every_code_is_listed_in_order(header: str, codes: tuple[str, ...]) -> None:
+    assert tuple(table(header)) == codes
+
+
+def test_window_reasons_are_those_of_the_pool() -> None:
+    source = (ROOT / "publisher" / "cpu_publisher" / "pool.py").read_text(encoding="utf-8")
+    in_code = set(re.findall(r'return "([a-z_]+)"|\{"([a-z_]+)": |else "([a-z_]+)"', source))
+    reasons = {reason for groups in in_code for reason in groups if reason}
+    assert reasons - {"ledger_id"} <= table("window dropped").keys()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"lines of less than {record.LINE_LIMIT} bytes",
+        f"at most {server.MOST_PEERS} peers",
+        f"(`{settings.read({}).socket}`)",
+        f"0 … {record.TIME_LIMIT_MS - 1}",
+        f"of more than {len(str(record.TIME_LIMIT_MS))} digits",
+        f"at most {record.AHEAD_MS // 1_000} s ahead",
+        f"a sample interval and {record.OLD_MS // 1_000} s",
+        f"after {handoff.FIRST_RETRY_SECONDS} s, doubling up to {handoff.LONGEST_RETRY_SECONDS:g} s",
+        f"a connection of {handoff.SETTLED_SECONDS:g} s or more",
+        f"within {handoff.LINE_SECONDS:g} s",
+        f"more than {handoff.WORK_PER_SECOND} reads and lines within a second",
+        f"under {strict_reader.LIMIT // 1_024} KiB",
+    ],
+)
+def test_number_is_that_of_the_code(words: str) -> None:
+    assert words in TEXT_IN_ONE_LINE
+
+
+def test_derived_lengths_are_those_of_the_code() -> None:
+    covers = [replace(PRESETS["hour"], sample_seconds=seconds).covers_ms // 1_000 for seconds in (300, 60, 20)]
+    assert (
+        f"{covers[0]} s for the default, {covers[1]} and {covers[2]} s for samples of 60 and 20 s" in TEXT_IN_ONE_LINE
+    )
+
+
+def test_public_example_is_the_golden_one() -> None:
+    (example,) = blocks("json")
+    assert json.loads(example) == strict_reader.parse(vectors.public_bytes("valid/hour-slot"))
+
+
+def test_every_field_of_the_public_file_is_explained() -> None:
+    body = strict_reader.parse(vectors.public_bytes("valid/hour-slot"))
+    fields = set()
+    for name, value in body.items():
+        nested = value if isinstance(value, dict) and name != "sampling" else ()
+        fields |= {f"{name}.{inner}" for inner in nested} or {name}
+    (rows,) = re.findall(r"^\| field \| meaning \|\n\|[-|]+\|\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
+    assert {field for row in rows.splitlines() for field in re.findall(r"`([^`]+)`", row.split("|")[1])} == fields
+
+
+def test_endpoints_are_those_of_the_application() -> None:
+    rules = {rule.rule for rule in web.create_app(lambda: ACTIVE, ()).url_map.iter_rules()}
+    assert {"/static/" if rule.startswith("/static/") else rule for rule in rules} == table("endpoint").keys()
+
+
+def test_metrics_are_those_of_the_exposition() -> None:
+    lines = metrics.exposition(replace(ACTIVE, counters={})).splitlines()
+    families = {line.split()[2].removeprefix(metrics.PREFIX) for line in lines if line.startswith("# TYPE")}
+    assert families == table("metric (`cputracker_…`)").keys()
+
+
+@pytest.mark.parametrize("command", ["cpu-collector", "cpu-aggregator"])
+def test_subcommands_are_those_that_the_program_names(command: str) -> None:
+    package = command.replace("-", "_")
+    folder = package.removeprefix("cpu_")
+    shown = subprocess.run(
+        [sys.executable, "-m", package, "--help"], cwd=ROOT / folder, capture_output=True, text=True, check=True
+    ).stdout
+    usage = re.split(r"\n\s*\n", shown.replace("|", ","))[0]
+    named = re.sub(r"[\s{}]", "", usage.partition(command)[2]).replace("[-h]", "").replace("[--version]", "")
+    assert named.rstrip(".").split("...")[0].split(",") == table("command")[command].split(", ")

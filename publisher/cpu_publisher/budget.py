@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from cpu_publisher.noise import Mechanism, mechanism
+from cpu_publisher.errors import SettingsError
+from cpu_publisher.noise import Mechanism, accuracy, mechanism
 
 if TYPE_CHECKING:
     from cpu_publisher.presets import Preset
@@ -40,7 +41,7 @@ def default_cap_micro(preset: Preset) -> int:
 
 
 def scale_pp(preset: Preset, k: int) -> float:
-    """b of the published value: the sum's scale / k, in percentage points."""
+    """Scale b of the published value: the sum's scale / k, in percentage points."""
     return release_mechanism(preset, k).scale / (HUNDREDTHS * k)
 
 
@@ -51,4 +52,26 @@ def sensitivity_pp(preset: Preset, k: int) -> float:
 
 def error95_pp(preset: Preset, k: int) -> float:
     """Half-width of the 95 % noise interval of one published value, in percentage points."""
-    return release_mechanism(preset, k).accuracy(0.05) / (HUNDREDTHS * k)
+    return accuracy_pp(release_mechanism(preset, k).scale, k)
+
+
+def accuracy_pp(scale: float, k: int) -> float:
+    """Half-width of the 95 % noise interval of a value released with `scale` on the sum of `k` windows."""
+    return accuracy(scale, 0.05) / (HUNDREDTHS * k)
+
+
+def cap_micro(preset: Preset, wanted_micro: int | None) -> int:
+    """The cap on 24 h of slots: as set, or what the preset's own cadence needs.
+
+    Raises:
+        SettingsError: it does not fit one full slot, so nothing could ever be released.
+    """
+    if wanted_micro is None:
+        return default_cap_micro(preset)
+    least = spend_micro(preset, preset.windows_per_slot)
+    if wanted_micro < least:
+        raise SettingsError(
+            f"CPUTRACKER_CAP_EPSILON is {wanted_micro / MICRO:g}; one full slot spends {least / MICRO:g} at full range;"
+            f" allowed: at least that, or empty for {default_cap_micro(preset) / MICRO:g}"
+        )
+    return wanted_micro

@@ -55,9 +55,10 @@ class Mechanism:
             raise NoiseError("noise is drawn on integers only")
         return int(self._measurement(total))
 
-    def accuracy(self, alpha: float) -> float:
-        """Half-width that the noise on the sum stays below with probability 1 - alpha."""
-        return float(discrete_laplacian_scale_to_accuracy(self.scale, alpha))
+
+def accuracy(scale: float, alpha: float) -> float:
+    """Half-width that noise of `scale` stays below with probability 1 - alpha."""
+    return float(discrete_laplacian_scale_to_accuracy(scale, alpha))
 
 
 @cache

@@ -99,7 +99,9 @@ class Preset:
         """
         if self.unit == "participant-day":
             return None
-        return self.covers_ms / 1_000 if self.unit == "window" else 0
+        if self.unit == "reading":
+            return 0
+        return self.covers_ms / 1_000 if self.covers_ms % 1_000 else self.covers_ms // 1_000
 
     def d_in(self, k: int) -> int:
         """How far one unit can move the sum of `k` pooled window means, in hundredths of a percent.

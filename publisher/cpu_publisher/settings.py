@@ -38,6 +38,7 @@ class Settings:
         isolation: False only when collector and publisher run as one uid without an engine.
         port: TCP port of the HTTP server.
         allowed_hosts: names allowed in the Host header beside the loopback ones.
+        heartbeat: file that says that the release loop turns, for the container's health check.
         log_level: debug, info, warning or error.
     """
 
@@ -56,7 +57,13 @@ class Settings:
     isolation: bool
     port: int
     allowed_hosts: tuple[str, ...]
+    heartbeat: Path
     log_level: str
+
+    @property
+    def mode(self) -> str:
+        """Which kind of publisher this is: `container`, or `app` without an engine."""
+        return "container" if self.isolation else "app"
 
     @property
     def embedded(self) -> bool:
@@ -145,6 +152,7 @@ _OTHER: dict[str, tuple[Callable[[str], Any], str]] = {
     "ISOLATION": (_switch, "on"),
     "PORT": (_whole(1, 65_535), "8080"),
     "ALLOWED_HOSTS": (_hosts, ""),
+    "HEARTBEAT": (_path, "/run/cpu_publisher/heartbeat"),
     "LOG_LEVEL": (_one_of("debug", "info", "warning", "error"), "info"),
 }
 NAMES: tuple[str, ...] = tuple(PREFIX + name for name in (*_OTHER, *_PRIVACY))
@@ -186,6 +194,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         isolation=values["ISOLATION"],
         port=values["PORT"],
         allowed_hosts=values["ALLOWED_HOSTS"],
+        heartbeat=values["HEARTBEAT"],
         log_level=values["LOG_LEVEL"],
     )
 

@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     shape.add_argument("--html", type=Path, metavar="FILE", help="write a picture, self-contained, no script")
     exported = commands.add_parser("export", help="results of every slot")
     exported.add_argument("--format", choices=("csv", "json"), default="csv")
+    exported.add_argument("--json", action="store_const", dest="format", const="json", help="the same as --format json")
     exported.add_argument("--range", choices=tuple(RANGES), default="7d")
     return parser
 

@@ -33,10 +33,10 @@ _DECIMALS = 4
 
 
 def to_csv(points: Sequence[Point]) -> str:
-    """One line a slot, oldest first; empty cells where there is no estimate; a column for each reason code."""
+    """One line a slot, oldest first; empty cells where there is no estimate; a column `reason_<code>` for each code."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow((*COLUMNS, *CODES))
+    writer.writerow((*COLUMNS, *(f"reason_{code}" for code in CODES)))
     for point in points:
         row = _row(point)
         writer.writerow([row[name] for name in COLUMNS] + [point.reasons.get(code, 0) for code in CODES])

@@ -383,5 +383,5 @@ def test_exports_hold_what_the_page_shows_and_hostile_names_stay_inert(network: 
     assert name in {site["name"] for site in document["datasites"]}
     lines = to_csv(view.history).split("\r\n")
     assert len(lines) == 3
-    assert dict(zip(lines[0].split(","), lines[1].split(","), strict=True))["counted"] == "13"
+    assert dict(zip(lines[0].split(","), lines[1].split(","), strict=True))["reason_counted"] == "13"
     assert "script" not in to_csv(view.history)

@@ -34,6 +34,7 @@ Reason = Literal[
     "not_newer",
     "ahead",
     "too_old",
+    "boot_clock",  # said by the session, which has the clock to compare with
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 VERSIONS = (1,)

@@ -14,7 +14,7 @@ from tests.contract import strict_reader, vectors
 from tests.unit.publisher.views import ACTIVE
 
 from cpu_collector import server
-from cpu_publisher import handoff, metrics, record, settings, web
+from cpu_publisher import counters, handoff, metrics, record, settings, web
 from cpu_publisher.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]
@@ -46,11 +46,36 @@ def test_every_code_is_listed_in_order(header: str, codes: tuple[str, ...]) -> N
     assert tuple(table(header)) == codes
 
 
-def test_window_reasons_are_those_of_the_pool() -> None:
-    source = (ROOT / "publisher" / "cpu_publisher" / "pool.py").read_text(encoding="utf-8")
-    in_code = set(re.findall(r'return "([a-z_]+)"|\{"([a-z_]+)": |else "([a-z_]+)"', source))
-    reasons = {reason for groups in in_code for reason in groups if reason}
-    assert reasons - {"ledger_id"} <= table("window dropped").keys()
+SOURCES = {
+    name: (ROOT / "publisher" / "cpu_publisher" / f"{name}.py").read_text(encoding="utf-8")
+    for name in ("pool", "session", "engine")
+}
+
+
+def test_counters_are_listed_with_the_reasons_that_the_code_gives() -> None:
+    listed = table("counter")
+    assert tuple(listed) == counters.NAMES
+    given = re.findall(r'\.add\("(\w+)", "(\w+)"', "\n".join(SOURCES.values()))
+    assert len(given) >= 5
+    for name, reason in given:
+        assert f"`{reason}`" in listed[name] or reason in table("window dropped"), (name, reason)
+
+
+def test_reasons_to_drop_a_window_are_those_of_the_code() -> None:
+    """The places where such a reason stands: returned, dropped by, counted, or named for a file of the pool."""
+    counted = r'"windows_dropped", "(\w+)"'
+    places = [
+        counted,
+        r'return "(\w+)"',
+        r'else "(\w+)", pooled',
+        r'return \{"(\w+)": ',
+        r'reason = "(\w+)"',
+        r'_drop\(.*, "(\w+)"\)',
+    ]
+    in_code = set(re.findall(counted, SOURCES["engine"]))
+    for place in places:
+        in_code |= set(re.findall(place, SOURCES["pool"] + SOURCES["session"]))
+    assert in_code == table("window dropped").keys()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +132,7 @@ def test_metrics_are_those_of_the_exposition() -> None:
     assert families == table("metric (`cputracker_…`)").keys()
 
 
-@pytest.mark.parametrize("command", ["cpu-collector", "cpu-aggregator"])
+@pytest.mark.parametrize("command", ["cpu-collector", "cpu-publisher", "cpu-aggregator"])
 def test_subcommands_are_those_that_the_program_names(command: str) -> None:
     package = command.replace("-", "_")
     folder = package.removeprefix("cpu_")

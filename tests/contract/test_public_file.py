@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.contract import strict_reader, vectors
 
-from cpu_publisher import budget
-from cpu_publisher.presets import PRESETS
+from cpu_publisher import body, budget
+from cpu_publisher.presets import PRESETS, customise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,13 +60,13 @@ def test_strict_reader_knows_the_presets_as_the_publisher_does() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_golden_numbers_are_those_that_the_mechanism_gives(name: str) -> None:
     preset = PRESETS[name]
-    body = strict_reader.parse(vectors.public_bytes(f"valid/{'hour-slot' if name == 'hour' else name}"))
-    k = body["windows"]
-    assert body["noise"]["scale_pp"] == pytest.approx(budget.scale_pp(preset, k), rel=1e-9)
-    assert body["guarantee"]["sensitivity_pp"] == pytest.approx(budget.sensitivity_pp(preset, k), rel=1e-9)
-    spent = 1_000_000 * body["guarantee"]["epsilon_24h_spent"]
+    golden = strict_reader.parse(vectors.public_bytes(f"valid/{'hour-slot' if name == 'hour' else name}"))
+    k = golden["windows"]
+    assert golden["noise"]["scale_pp"] == pytest.approx(budget.scale_pp(preset, k), rel=1e-9)
+    assert golden["guarantee"]["sensitivity_pp"] == pytest.approx(budget.sensitivity_pp(preset, k), rel=1e-9)
+    spent = 1_000_000 * golden["guarantee"]["epsilon_24h_spent"]
     assert spent % budget.spend_micro(preset, 1 if preset.unit != "participant-day" else k) == 0
-    assert body["guarantee"]["epsilon_24h_cap"] * budget.MICRO == budget.default_cap_micro(preset)
+    assert golden["guarantee"]["epsilon_24h_cap"] * budget.MICRO == budget.default_cap_micro(preset)
 
 
 def test_read_demands_the_mode_and_that_mtime_is_the_timestamp(tmp_path: Path) -> None:
@@ -82,3 +82,37 @@ def test_read_demands_the_mode_and_that_mtime_is_the_timestamp(tmp_path: Path) -
     file.chmod(0o600)
     with pytest.raises(strict_reader.StrictError, match="mode"):
         strict_reader.read(file)
+
+
+CUSTOM = customise(
+    PRESETS["hour"],
+    epsilon=0.5,
+    sample_seconds=60,
+    slot_seconds=300,
+    n=40,
+    interval_ms=200,
+    lower_percent=10,
+    upper_percent=90,
+)
+
+
+@pytest.mark.parametrize("file", vectors.public("valid"), ids=lambda file: file.file)
+def test_publisher_writes_each_valid_file_byte_for_byte(file: vectors.Public) -> None:
+    golden = strict_reader.parse(file.data)
+    due = datetime.strptime(golden["timestamp"], strict_reader.TIMESTAMP).replace(tzinfo=UTC)
+    written = body.release_body(
+        PRESETS.get(golden["preset"], CUSTOM),
+        noisy_sum=round(100 * golden["windows"] * golden["cpu"]),
+        k=golden["windows"],
+        slot=golden["slot"],
+        kind=golden["kind"],
+        seq=golden["seq"],
+        ledger_id=golden["ledger_id"],
+        due_ms=1_000 * int(due.timestamp()),
+        spent_micro=round(budget.MICRO * golden["guarantee"]["epsilon_24h_spent"]),
+        cap_micro=round(budget.MICRO * golden["guarantee"]["epsilon_24h_cap"]),
+        nonce=golden["nonce"],
+    )
+    if golden["status"] != "active":
+        written = body.status_body(written, golden["status"], golden["resumes_slot"], golden["nonce"])
+    assert written == file.data

@@ -6,23 +6,30 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opendp.domains import atom_domain, vector_domain
 from opendp.measurements import make_laplace
 from opendp.metrics import l1_distance
 from tests.audit import oracle
+from tests.audit.path import Host
 
 from cpu_publisher import body, budget
 from cpu_publisher.presets import PRESETS
 
+if TYPE_CHECKING:
+    from cpu_publisher.presets import Preset
+
 HOUR = PRESETS["hour"]
 K = HOUR.windows_per_slot
 MECHANISM = budget.release_mechanism(HOUR, K)
-OTHERS = 5_000 * (K - 1)  # the other windows of the slot, fixed
+FIXED = 5_000  # a window that does not matter here
+OTHERS = FIXED * (K - 1)
 THRESHOLD = (OTHERS + HOUR.delta) / (100 * K)  # the best event: P(busy) = 1/2, P(idle) = e^-1 / 2
 
 
@@ -57,9 +64,11 @@ def on_lattice(value: float) -> bool:
 
 _FORK = """
 import json, os, random, sys
-from cpu_publisher.noise import mechanism
-seeded = random.Random(1)
-draw = (lambda: mechanism(10_000, 1.0).draw(0)) if sys.argv[1] == "opendp" else (lambda: seeded.randrange(10**9))
+from cpu_publisher import noise
+if sys.argv[1] == "seeded":
+    seeded = random.Random(1)
+    noise.Mechanism.draw = lambda self, total: total + round(self.scale * seeded.gauss())
+draw = lambda: noise.mechanism(10_000, 1.0).draw(0)
 draw()
 streams = []
 for _ in range(2):
@@ -89,3 +98,56 @@ def forked(source: str) -> list[list[int]]:
     )
     streams: list[list[int]] = json.loads(run.stdout)
     return streams
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Releases through the whole path, each with one window decided by a coin and the others of its slot fixed.
+
+    Attributes:
+        preset: the setting.
+        busy: the coins: was the window at the whole range (else at 0)?
+        documents: the public file after each.
+    """
+
+    preset: Preset
+    busy: tuple[bool, ...]
+    documents: tuple[dict[str, Any], ...]
+
+    @property
+    def others(self) -> int:
+        """Sum of the fixed windows."""
+        return FIXED * (self.preset.windows_per_slot - 1)
+
+    def sums(self) -> list[int]:
+        """The noisy sums that the published values stand for."""
+        return [round(d["cpu"] * budget.HUNDREDTHS * d["windows"]) for d in self.documents]
+
+    def noise(self) -> list[int]:
+        """Published minus true sum."""
+        return [
+            noisy - self.others - busy * self.preset.delta for noisy, busy in zip(self.sums(), self.busy, strict=True)
+        ]
+
+    def guesses(self) -> tuple[int, int]:
+        """(right, made) of an observer who guesses where the evidence is strongest and abstains between."""
+        made = [
+            (noisy >= self.others + self.preset.delta, busy)
+            for noisy, busy in zip(self.sums(), self.busy, strict=True)
+            if not self.others < noisy < self.others + self.preset.delta
+        ]
+        return sum(guess == busy for guess, busy in made), len(made)
+
+
+def run_path(preset: Preset, releases: int) -> Run:
+    """`releases` slots of a new host, with a budget that never ends."""
+    coins = tuple(bool(secrets.randbelow(2)) for _ in range(releases))
+    k = preset.windows_per_slot
+    documents = []
+    with Host(preset, cap_micro=1_000_000_000_000) as host:
+        host.slot(0, [FIXED] * k)  # the slot of the first release is another story
+        for number, busy in enumerate(coins, start=1):
+            means = [FIXED] * k
+            means[secrets.randbelow(k)] = busy * preset.delta
+            documents.append(host.slot(number, means))
+    return Run(preset, coins, tuple(documents))

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cpu_aggregator import heartbeat
+from cpu_aggregator import heartbeat, page, server, web
 from cpu_aggregator.aggregator import Aggregator, load_store
 from cpu_aggregator.body import Reader
 from cpu_aggregator.errors import AggregatorError, LockedError, SettingsError
@@ -33,6 +33,7 @@ STOP = {signal.SIGTERM, signal.SIGINT}
 PUBLIC_RANGE_SECONDS = 7 * 86_400
 _LOOKS_PER_SLOT = 4  # for slots so short that a look each scan_seconds could miss one
 _SHORTEST_WAIT = 0.02
+_ROUNDS_MISSED, _ROUND_MOST_SECONDS = 3, 60.0  # the heartbeat may become that old
 
 
 @contextmanager
@@ -83,8 +84,6 @@ def locked(settings: Settings) -> Iterator[None]:
 
 def public_page(aggregator: Aggregator) -> str:
     """The page as a file, for everyone: datasites are named only if peers are published."""
-    from cpu_aggregator import page  # noqa: PLC0415 - plan, export and status commands need no template engine
-
     return page.render_file(snapshot(aggregator, PUBLIC_RANGE_SECONDS, public=True))
 
 
@@ -97,15 +96,18 @@ def run(settings: Settings, clock: Clock) -> int:
     """
     if os.geteuid() == 0:
         raise SettingsError("the aggregator reads what others wrote and does not run as root: start it as another user")
-    from cpu_aggregator import server, web  # noqa: PLC0415 - the other commands need no web server
-
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     with opened(settings, clock) as aggregator:
         app = web.create_app(
             lambda range_seconds, most_points: snapshot(aggregator, range_seconds, most_points),
             settings.allowed_hosts,
         )
-        http = server.serve(app, settings.port)
+        try:
+            http = server.serve(app, settings.port)
+        except OSError as error:
+            raise AggregatorError(
+                f"port {settings.port} cannot be served ({error.strerror}); set CPUTRACKER_PORT to a free one"
+            ) from None
         thread = threading.Thread(target=http.run, name="http")
         thread.start()
         log.info("aggregating %s; page on port %d", ", ".join(settings.policy.names), http.port)
@@ -115,6 +117,10 @@ def run(settings: Settings, clock: Clock) -> int:
             http.close()
             thread.join()
     return 0
+
+
+def _beat(settings: Settings, clock: Clock) -> None:
+    heartbeat.beat(settings.heartbeat, clock.steady(), _ROUNDS_MISSED * settings.scan_seconds + _ROUND_MOST_SECONDS)
 
 
 def _rounds(aggregator: Aggregator, settings: Settings, clock: Clock) -> None:
@@ -132,7 +138,7 @@ def _rounds(aggregator: Aggregator, settings: Settings, clock: Clock) -> None:
         for code in said - aggregator.findings.keys():
             log.info("%s: over", code)
         said = set(aggregator.findings)
-        heartbeat.beat(settings.heartbeat, clock.steady(), 3 * settings.scan_seconds + 60)
+        _beat(settings, clock)
         now = clock.utc()
         if signal.sigtimedwait(STOP, max(_SHORTEST_WAIT, min(look, aggregator.next_due(now) - now))):
             log.info("stopping")

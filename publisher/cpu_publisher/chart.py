@@ -125,7 +125,7 @@ def line_chart(
     shapes = "".join(_band(b, across, up) for b in bands) + "".join(_line(s, across, up) for s in series)
     grid = "".join(
         f'<line class="grid" x1="0" x2="100%" y1="{up(y) / 10}%" y2="{up(y) / 10}%"/>'
-        f'<text x="0" y="{up(y) / 10}%" dy="-4">{number(y, 0)} {escape(unit)}</text>'
+        f'<text class="end" x="-8" y="{up(y) / 10}%" dy="4">{number(y, 0)} {escape(unit)}</text>'
         for y in marks
     )
     labels = "".join(

@@ -5,6 +5,7 @@ Patterns come from files that others may have written, so no work here grows fas
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ LONGEST = 512
 _MOST_ALTERNATIVES = 64
 # What may be left of a pattern when the name is used up.
 _NOTHING = ("", "*", "**", "/**", "**/", "/**/")
+# Runs of stars, and `**/` inside a segment: the real one remembers one star only.
+_RUNS = re.compile(r"\*\*\*|[^/]\*\*/|\*\*[^/]*[?*]")
 
 
 class _BadPattern(Exception):  # noqa: N818 - a signal inside this module
@@ -44,13 +47,18 @@ class _Term:
 
 
 def doublestar(pattern: str, name: str) -> bool | None:
-    """Whether `pattern` matches all of `name`; a malformed one matches nothing, None: too much work to find out."""
+    """Whether `pattern` matches all of `name`; a malformed one matches nothing.
+
+    None: too much work to find out, or a pattern for which the real one gives up ways that are tried here.
+    """
     if len(pattern) > LONGEST or len(name) > LONGEST:
         return None
     try:
         for text, starts in _expanded(pattern):
-            if _matches(text, _terms(text, starts), name):
-                return True
+            terms = _terms(text, starts)
+            rest = _matches(text, terms, name)
+            if rest is not None:
+                return None if _open(text, terms, rest, braces="{" in pattern) else True
     except _BadPattern:
         return False
     except _TooMuch:
@@ -58,8 +66,18 @@ def doublestar(pattern: str, name: str) -> bool | None:
     return False
 
 
-def _matches(text: str, terms: tuple[_Term, ...], name: str) -> bool:
-    """All ways through the pattern at once. A state is a term, and whether it (a wildcard) has been entered."""
+def _open(text: str, terms: tuple[_Term, ...], rest: str, *, braces: bool) -> bool:
+    """Whether the real one may have given up the way on which `text` matched, with `rest` of it left over."""
+    crossing = any(term.kind == "one" and term.ranges != (("/", "/"),) and term.takes("/") for term in terms)
+    star = any(term.kind == "star" for term in terms)
+    return bool(_RUNS.search(text)) or (crossing and star) or (braces and bool(rest))
+
+
+def _matches(text: str, terms: tuple[_Term, ...], name: str) -> str | None:
+    """What is left of the pattern when it has matched `name`, None: it does not.
+
+    All ways are gone at once. A state is a term, and whether it (a wildcard) has been entered.
+    """
     states = {(0, False)}
     for char in name:
         after: set[tuple[int, bool]] = set()
@@ -70,7 +88,7 @@ def _matches(text: str, terms: tuple[_Term, ...], name: str) -> bool:
                 continue
             kind = terms[i].kind
             if kind == "rest":
-                return True
+                return ""
             more = []
             if kind == "one":
                 after |= {(i + 1, False)} if terms[i].takes(char) else set()
@@ -84,7 +102,8 @@ def _matches(text: str, terms: tuple[_Term, ...], name: str) -> bool:
             seen.update(fresh)
             waiting += fresh
         states = after
-    return any(not entered and text[_at(terms, i, text) :] in _NOTHING for i, entered in states)
+    left = [text[_at(terms, i, text) :] for i, entered in states if not entered]
+    return min((rest for rest in left if rest in _NOTHING), key=len, default=None)
 
 
 def _at(terms: tuple[_Term, ...], i: int, text: str) -> int:
@@ -98,13 +117,14 @@ def _terms(text: str, starts: frozenset[int]) -> tuple[_Term, ...]:
     i, segment_start = 0, True
     while i < len(text):
         at, segment_start = i, segment_start or i in starts
-        if text.startswith("**", i) and segment_start and text[i + 2 : i + 3] in ("", "/"):
+        double = text.startswith("**", i) and i + 1 not in starts  # a brace between two stars keeps them apart
+        if double and segment_start and text[i + 2 : i + 3] in ("", "/") and i + 2 not in starts:
             terms.append(_Term("dirs" if text[i + 2 : i + 3] else "rest", at))
             i += 3
             continue
         if text[i] == "*":
             terms.append(_Term("star", at))
-            i += 2 if text.startswith("**", i) else 1
+            i += 1 + double
         elif text[i] == "?":
             terms.append(_Term("one", at, (("/", "/"),), negated=True))
             i += 1

@@ -1,0 +1,50 @@
+# `make` alone lists what there is. Settings: .env.example. How it is built: CONTRIBUTING.md.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv/bin
+COMPOSE := tools/compose
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help up down leave logs status test unit lint audit soak bench requirements clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+up: ## this machine's noisy CPU into your datasite (an embedded default without SyftBox)
+	@$(PYTHON) tools/up.py
+
+down: ## stop; ledger, pool and published file stay
+	@$(COMPOSE) down --remove-orphans
+
+leave: ## stop taking part: remove the public and permission files, say what stays
+	@$(COMPOSE) down --remove-orphans
+	@$(COMPOSE) run --rm --no-deps -T publisher leave
+
+logs: ## what both containers say
+	@$(COMPOSE) logs --tail 100
+
+status: ## state, last release, budget, what is wrong
+	@$(COMPOSE) exec -T publisher cpu-publisher status
+
+test: ## everything: lint, types, all tests, one summary
+	@tools/venv dev
+	@$(MAKE) --no-print-directory lint
+	@$(VENV)/python -m pytest
+
+unit: ## unit and contract tests only
+	@tools/venv dev
+	@$(VENV)/python -m pytest tests/unit tests/contract
+
+lint: ## ruff and mypy, as pre-commit runs them
+	@tools/venv dev
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy collector publisher aggregator tools bench tests
+
+clean: ## remove containers, images and volumes (asks before the ledger goes)
+	@tools/clean
+
+requirements: ## compile the pinned requirements anew
+	@tools/venv dev
+	@tools/requirements

@@ -132,7 +132,9 @@ def _at_least(count: int, n: int, probability: float) -> float:
 def text(summary: Summary) -> str:
     """The summary for a terminal, with the histogram of |error| in units of b."""
     verdict = (
-        "as Laplace noise gives it" if summary.plausible else "NOT what Laplace noise gives: run cpu-publisher audit"
+        "as Laplace noise gives it"
+        if summary.plausible
+        else "NOT what Laplace noise gives: cpu-publisher pause, and report it"
     )
     expected_mean = two_digits(1.96 * summary.mean_error_expected)
     lines = [

@@ -156,3 +156,7 @@ class Host:
         """The public file."""
         document: dict[str, Any] = json.loads(self.public.read_bytes())
         return document
+
+    def set_paused(self, *, paused: bool) -> None:
+        """What the owner's `pause` and `resume` do."""
+        self._private.set_paused(paused)

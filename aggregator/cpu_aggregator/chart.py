@@ -137,11 +137,12 @@ def _runs(points: Sequence[Point]) -> Iterator[list[tuple[Point, Estimate]]]:
     """Points without a gap between them: each begins where the one before ended, and each has an estimate."""
     run: list[tuple[Point, Estimate]] = []
     for point in points:
-        if run and (point.estimate is None or point.slot > run[-1][0].end):
+        if point.estimate is None:
+            continue
+        if run and point.slot > run[-1][0].end:
             yield run
             run = []
-        if point.estimate is not None:
-            run.append((point, point.estimate))
+        run.append((point, point.estimate))
     if run:
         yield run
 

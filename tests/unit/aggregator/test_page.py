@@ -183,6 +183,12 @@ def test_the_file_needs_no_server(view: View) -> None:
     assert "renews itself" not in source
 
 
+def test_the_table_has_the_newest_results_first() -> None:
+    source = page.render(dataclasses.replace(LIVE, history=hours(40), range_seconds=7 * 86_400))
+    rows = re.findall(r'<th scope="row">([^<]*)</th>', source)
+    assert (rows[0], rows[1], len(rows)) == ("12:00", "11:00", 24)
+
+
 def test_joined_points_are_named_as_such() -> None:
     assert "mean of 2 h" not in words(LIVE)
     joined = tuple(dataclasses.replace(p, span_seconds=2 * HOUR) for p in hours(80)[::2])

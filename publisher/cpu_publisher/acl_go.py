@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _LEVELS = ("admin", "write", "read")
 _TRUE, _FALSE = {"true", "y", "yes", "on"}, {"false", "n", "no", "off"}  # yes and no also in quotes
+_TEXT = re.compile(r"tag:yaml\.org,2002:(?!binary).*")  # any plain scalar is taken as it is written
 _STABLE = 12  # Go sorts up to this many rules stably; beyond it the order of equals is its own affair
 _NAME = r"\.(UserEmail|UserHash|Year|Month|Date)"
 _ACTION = re.compile(rf"\{{\{{\s*(?:(?:(upper|lower)\s+)?{_NAME}|(sha2)\s+{_NAME}(?:\s+(\d\d?))?)\s*\}}\}}")
@@ -85,7 +86,7 @@ def _fields(node: yaml.Node) -> dict[str, yaml.Node]:
 
 
 def _text(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode) or not node.tag.startswith("tag:yaml.org,2002:"):
+    if not isinstance(node, yaml.ScalarNode) or not _TEXT.fullmatch(node.tag):
         raise AclError(line(node), "a text was expected")
     return str(node.value)
 
@@ -95,7 +96,7 @@ def _true(node: yaml.Node | None) -> bool:
         return False
     text = _text(node)
     low = text.lower()
-    quoted = isinstance(node, yaml.ScalarNode) and node.style and low in ("true", "false")
+    quoted = low in ("true", "false") and node.tag != "tag:yaml.org,2002:bool"
     if quoted or text not in (low, low.capitalize(), low.upper()) or low not in _TRUE | _FALSE:
         raise AclError(line(node), "terminal is neither true nor false")
     return low in _TRUE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-MAX_BYTES = 65_536
+MAX_BYTES = 16_384
 Level = str  # read, create, write, admin
+_DEEP = re.compile(r"(?:[\[{]\s*){32}")  # the parser takes seconds to give up on these
 _YES, _NO = ("1", "on", "t", "true", "y", "yes"), ("0", "off", "f", "false", "n", "no")
 
 
@@ -69,6 +71,8 @@ def compose(text: str) -> yaml.Node | None:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise AclError(1, f"larger than {MAX_BYTES} bytes")
+    if _DEEP.search(text):
+        raise AclError(1, "nested too deeply")
     loader = None
     try:
         loader = yaml.SafeLoader(text)

@@ -122,7 +122,7 @@ def test_the_block_is_the_contracts() -> None:
     text = CONTRACT.read_text(encoding="utf-8")
     fenced = text[text.index("```json") + 7 :]
     golden = json.loads(fenced[: fenced.index("```")])["guarantee"]
-    block = guarantee.block(HOUR, 12, 60_000_000, 288_000_000)
+    block = guarantee.block(HOUR, 12, round(1e6 * golden["epsilon_24h_spent"]), 288_000_000)
     assert block == golden
     assert json.dumps(block) == json.dumps(golden)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cpu_publisher import noise
+from cpu_publisher import budget, noise
 from cpu_publisher.errors import NoiseError
 from cpu_publisher.noise import Mechanism
+from cpu_publisher.presets import PRESETS
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_draws_are_whole_and_differ() -> None:
 
 def test_the_error_bar_is_the_quantile() -> None:
     """P(|noise| >= b·ln 20) = 5 %."""
-    assert Mechanism(10_000, 1.0).accuracy(0.05) == pytest.approx(10_000 * math.log(20), abs=2)
+    assert budget.error95_pp(PRESETS["window"], 1) == pytest.approx(100 * math.log(20), abs=0.02)
 
 
 def test_calibration_is_done_once() -> None:

@@ -16,8 +16,9 @@ def judge(line: str, boot_ms: int) -> str:
 
     Args:
         line: of the heartbeat file: last scheduled start (ms of CLOCK_BOOTTIME) and sample length (s).
-        boot_ms: CLOCK_BOOTTIME now. The next start may be up to two sample intervals after the last one (a clock
-            step), the first one up to one ahead.
+        boot_ms: CLOCK_BOOTTIME now. A start follows the last one by one sample interval, by up to two after most
+            clock steps (only a clock set back by about one interval may take longer, and is told as silence), and
+            the first one may be up to one ahead.
     """
     try:
         scheduled, sample = (int(part) for part in line.split())

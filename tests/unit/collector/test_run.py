@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import cpu_collector
+from cpu_collector import app
+from cpu_collector.errors import StoppedError
+from cpu_collector.log import Log
+from cpu_collector.settings import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,13 +83,22 @@ def test_records_come_at_their_cadence_whatever_a_hundred_peers_do(tmp_path: Pat
         for _ in range(100):
             stack.enter_context(connect(tmp_path))
         records += [json.loads(lines.readline()) for _ in range(2)]
+        scheduled, sample = (int(part) for part in (tmp_path / "h").read_text().split())
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
         code, log, _ = finish(process)
-    intervals = [record["started_at_ms"] // 1_000 for record in records]
-    assert intervals == [intervals[0] + i for i in range(3)]
+    # A window later than 150 ms is dropped, which a busy test machine may cause (bench/collector_soak.py shows real
+    # settings under full load); those that come keep the grid, one in an interval.
+    distances = [record["boot_ms"] - records[0]["boot_ms"] for record in records]
+    assert all(min(distance % 1_000, -distance % 1_000) <= 150 for distance in distances)
+    assert [round(distance / 1_000) for distance in distances] == sorted({round(d / 1_000) for d in distances})
+    assert distances[-1] < 6_000
     assert all(0 <= record["mean"] <= 10_000 and 100 <= record["span_ms"] <= 250 for record in records)
+    assert sample == 1
+    assert 0 <= records[-1]["boot_ms"] - scheduled <= 150 or scheduled > records[-1]["boot_ms"]  # or one further
+    assert re.search(r"core file size +0 +0 ", limits)  # a core file would hold the raw mean
     assert code == 0
     assert "peer refused: full (1 since the start)" in log
-    told = [line for line in log.splitlines() if "peer refused" not in line]
+    told = [line for line in log.splitlines() if "refused: " not in line and "dropped: late" not in line]
     assert told == [
         f"cpu-collector info: starts: 5 readings of 20 ms each 1 s, for uid {os.getuid()} on {tmp_path}/s",
         "cpu-collector warning: isolation is off: nothing but manners keeps collector and publisher apart",
@@ -139,3 +154,25 @@ def test_it_says_why_it_does_not_start(tmp_path: Path, settings: dict[str, str],
     assert says in log
     assert "Traceback" not in log
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_looks_at_the_clocks_once_a_minute_because_timers_stand_still_during_suspend(tmp_path: Path) -> None:
+    waits = []
+
+    def events(milliseconds: int) -> list[tuple[int, int]]:
+        waits.append(milliseconds)
+        raise StoppedError
+
+    waiting: Any = SimpleNamespace(events=events, pause=lambda milliseconds: time.sleep(milliseconds / 1_000))
+    server: Any = SimpleNamespace(handle=None, publish=lambda _: None)
+    settings = read(
+        {
+            "CPUTRACKER_PUBLISHER_UID": "1",
+            "CPUTRACKER_SAMPLE_SECONDS": "86400",
+            "CPUTRACKER_HEARTBEAT": str(tmp_path / "h"),
+            "CPUTRACKER_READINGS": "1",
+        }
+    )
+    with pytest.raises(StoppedError):
+        app._loop(settings, waiting, server, Log("error"))
+    assert waits == [60_000]

@@ -183,4 +183,6 @@ def test_whatever_the_clocks_do_starts_keep_their_distance_and_come(
             stepped = True
         else:  # slewing moves both clocks alike; what is left are roundings of a millisecond
             world.step(random.randint(-1, 1) if stepped else 0)
-        assert world.left() <= 2 * settings.sample_ms  # it never waits for a UTC that is far away
+        # It never waits for a UTC that is far away: the sample after the last start, at most the rest of an interval
+        # that has its window already (UTC set back by about one), and the offset in the next.
+        assert world.left() < 3 * settings.sample_ms

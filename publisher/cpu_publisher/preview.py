@@ -108,16 +108,12 @@ def outlook(preset: Preset, cap_micro: int, networks: Sequence[int], *, chosen: 
 def outlooks(settings: Settings, networks: Sequence[int]) -> list[Outlook]:
     """Every preset, and the setting in force where it is none of them."""
     own = settings.preset
+    own_cap = budget.cap_micro(own, settings.cap_micro)
     presets = [*PRESETS.values(), *([own] if own.name == CUSTOM else [])]
     return [
-        outlook(p, cap_of(settings) if p is own else budget.default_cap_micro(p), networks, chosen=p is own)
+        outlook(p, own_cap if p is own else budget.default_cap_micro(p), networks, chosen=p is own)
         for p in (own if p.name == own.name else p for p in presets)
     ]
-
-
-def cap_of(settings: Settings) -> int:
-    """The cap in force, micro-ε."""
-    return budget.default_cap_micro(settings.preset) if settings.cap_micro is None else settings.cap_micro
 
 
 def rows(looks: Sequence[Outlook], networks: Sequence[int]) -> list[tuple[str, list[str]]]:
@@ -188,7 +184,7 @@ def consent(settings: Settings) -> str:
     """What `make up` prints before anything is published."""
     return guarantee.consent(
         settings.preset,
-        cap_of(settings),
+        budget.cap_micro(settings.preset, settings.cap_micro),
         email=settings.email,
         aggregators=settings.aggregators,
         embedded=settings.embedded,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FOLDER = "app_data/cpu_tracker"
 MIRROR = "api_data/cpu_tracker"
 ANYONE = "anyone"
-_MOST_DECISIONS = 100_000
+_MOST_DECISIONS = 1_000_000
 
 
 class _Tree(Protocol):

@@ -46,6 +46,7 @@ class _Term:
         return any(low <= char <= high for low, high in self.ranges) != self.negated
 
 
+@lru_cache(maxsize=8_192)
 def doublestar(pattern: str, name: str) -> bool | None:
     """Whether `pattern` matches all of `name`; a malformed one matches nothing.
 

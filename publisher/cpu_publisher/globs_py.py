@@ -15,6 +15,7 @@ class _BadPattern(Exception):  # noqa: N818 - a signal inside this module
     pass
 
 
+@lru_cache(maxsize=8_192)
 def globstar(pattern: str, path: str) -> bool | None:
     """Whether `pattern` matches all of `path`; None: what that pattern means is not certain.
 

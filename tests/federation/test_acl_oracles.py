@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.federation.environments import python_of
 
-from cpu_publisher import acl_py04, acl_syft10
+from cpu_publisher import acl_py04, acl_syft10, exposure, permissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,3 +211,31 @@ def test_todays_line_never_exposes_more_than_we_say(syft10: Oracle, tree: dict[s
     ours = acl_syft10.Tree(tree)
     for check, allowed in zip(CHECKS, real, strict=True):
         assert ours.decide(*check).allowed or not allowed, check
+
+
+AGGREGATOR = "agg@openmined.org"
+OURS = tuple(f"{FOLDERS[2]}/{name}" for name in ("cpu_tracker.json", "syft.pub.yaml", "syftperm.yaml"))
+STRANGERS = tuple(user for user in (*USERS, "eve@x.org") if user not in (OWNER, AGGREGATOR))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    above04=files(st.lists(rules04(ODD), max_size=2), RAW04[:3], "syftperm.yaml"),
+    above10=files(sets10(ODD), RAW10[:6], "syft.pub.yaml"),
+)
+def test_where_the_guard_sees_no_leak_the_real_ones_let_nobody_in(
+    py04: Oracle, syft10: Oracle, above04: dict[str, str], above10: dict[str, str]
+) -> None:
+    ours = {f"{FOLDERS[2]}/{name}": text for name, text in permissions.texts(OWNER, (AGGREGATOR,), "datasites").items()}
+    tree = {**above04, **above10, **ours}
+    judged = exposure.check(tree, email=OWNER, aggregators=(AGGREGATOR,), layout="datasites", today=date(2026, 1, 1))
+    bad = [(user, "read", OURS[0]) for user in STRANGERS]
+    bad += [(user, level, path) for user in (*STRANGERS, AGGREGATOR) for level in ("write", "create") for path in OURS]
+    wanted = [(AGGREGATOR, "read", OURS[0]), (OWNER, "write", OURS[0])]
+    for generation, oracle, ending in (("py04", py04, "syftperm.yaml"), ("syft10", syft10, "syft.pub.yaml")):
+        if any(leak.generation == generation for leak in judged.leaks):
+            continue
+        answer = oracle.ask({path: text for path, text in tree.items() if path.endswith(ending)}, bad + wanted)
+        assert not any(answer["allowed"][: len(bad)]), generation
+        taken_away = generation == "py04" and "disallow" in str(above04)
+        assert taken_away or all(answer["allowed"][len(bad) :]), generation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cpu_publisher import acl_files, permissions
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
     from pathlib import Path
+
+    from cpu_publisher.exposure import Result
 
 
 def leaks(
@@ -31,10 +34,24 @@ def leaks(
     folders = (FOLDER, MIRROR) if mirror else (FOLDER,)
     files, errors = acl_files.read(root, email, folders)
     own = _own(email, aggregators, layout, folders)
-    result = check(
-        files | own, email=email, aggregators=aggregators, layout=layout, today=today or _today(), folders=folders
-    )
+    trees = tuple(sorted((files | own).items()))
+    day = today or _today()
+    result = _remembered(trees, email=email, aggregators=aggregators, layout=layout, today=day, folders=folders)
     return (*(one for one in _unreadable(errors) if one.path not in own), *result.leaks)
+
+
+@lru_cache(maxsize=2)
+def _remembered(
+    files: tuple[tuple[str, str], ...],
+    *,
+    email: str,
+    aggregators: tuple[str, ...],
+    layout: str,
+    today: date,
+    folders: tuple[str, ...],
+) -> Result:
+    """The same texts on the same day say the same: parsing them anew would cost more CPU than a window does."""
+    return check(dict(files), email=email, aggregators=aggregators, layout=layout, today=today, folders=folders)
 
 
 def report(

@@ -42,6 +42,21 @@ lint: ## ruff and mypy, as pre-commit runs them
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy collector publisher aggregator tools bench tests
 
+audit: ## what the noise, the ledger and the kills show; regenerates docs/audit.md
+	@tools/venv dev
+	@$(VENV)/python -m pytest tests/audit -q
+	@$(VENV)/python tests/audit/report.py
+
+soak: ## the long ones: full load for 5 minutes, 1,000 kills, 60 slots with kills by turns (some 25 minutes)
+	@tools/venv dev
+	@$(VENV)/python bench/collector_soak.py 5
+	@AUDIT_KILLS=1000 $(VENV)/python -m pytest tests/audit/test_kill.py -q
+	@CPUTRACKER_SOAK_SLOTS=60 $(VENV)/python -m pytest tests/integration/test_kills.py -q
+
+bench: ## print every figure of the docs
+	@tools/venv dev
+	@for script in privacy collector aggregator; do $(VENV)/python bench/$$script.py; done
+
 clean: ## remove containers, images and volumes (asks before the ledger goes)
 	@tools/clean
 

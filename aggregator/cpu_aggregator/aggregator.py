@@ -131,20 +131,22 @@ class Aggregator:
         """Compute every slot that is due, oldest first. One that cannot be kept stays as it is for the next round."""
         due = self._closed = self.due_slot(now)
         for slot in sorted(slot for slot in self.scanner.pending if slot <= due):
-            values = self.scanner.pending[slot]
-            if self.newest is None or slot > self.newest.slot:
-                point = self._point(slot, values, now)
-                try:
-                    self.history.add(point, self.scanner.store.dump())
-                    self.history.prune(now, self.settings.retention_days)
-                except HistoryError as error:
-                    self._fail("history_failed", error)
-                    return
-                with self.lock:
-                    self.newest = point
-                    self.result = point if point.estimate else self.result
+            point = self._point(slot, self.scanner.pending[slot], now)
+            try:
+                self.history.add(point, self.scanner.store.dump())
+            except HistoryError as error:
+                self._fail("history_failed", error)
+                return
+            with self.lock:
+                self.newest = point
+                self.result = point if point.estimate else self.result
             del self.scanner.pending[slot]
-        self.findings.pop("history_failed", None)
+        try:
+            self.history.prune(now, self.settings.retention_days)
+        except HistoryError as error:
+            self._fail("history_failed", error)
+        else:
+            self.findings.pop("history_failed", None)
 
     def _point(self, slot: int, values: Pending, now: float) -> Point:
         """The result of one slot; marks its datasites as counted."""

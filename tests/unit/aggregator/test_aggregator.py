@@ -12,6 +12,7 @@ from tests.unit.aggregator.sites import HOUR, PLACE, SLOT, FakeClock, put, raw
 from cpu_aggregator import settings
 from cpu_aggregator.aggregator import Aggregator, load_store
 from cpu_aggregator.body import Reader
+from cpu_aggregator.errors import HistoryError
 from cpu_aggregator.export import to_csv, view_json
 from cpu_aggregator.history import History
 from cpu_aggregator.scan import Scanner
@@ -54,7 +55,7 @@ class Network:
 
     def round(self, now: float) -> None:
         self.clock.now = now
-        self.aggregator.round(lambda _: "<page>")
+        self.aggregator.round(lambda _: f"<page at {now}>")
 
     @property
     def out(self) -> dict[str, object]:
@@ -163,7 +164,7 @@ def test_old_readers_find_their_items_and_ours_stand_beside(network: Network) ->
     ]
     assert "peers" not in out
     assert (out["n"], out["slot"], out["policy"]) == (12, SLOT + HOUR, ["hour"])
-    assert (network.public / "cpu_tracker.html").read_text() == "<page>"
+    assert (network.public / "cpu_tracker.html").read_text() == f"<page at {DUE + HOUR}>"
     assert {path.name for path in network.public.iterdir()} == {"cpu_tracker.json", "cpu_tracker.html"}
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in network.public.iterdir())
 
@@ -385,3 +386,19 @@ def test_exports_hold_what_the_page_shows_and_hostile_names_stay_inert(network: 
     assert len(lines) == 3
     assert dict(zip(lines[0].split(","), lines[1].split(","), strict=True))["reason_counted"] == "13"
     assert "script" not in to_csv(view.history)
+
+
+def test_trouble_with_old_results_does_not_stop_new_ones(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise HistoryError("the disk is full")
+
+    monkeypatch.setattr(network.history, "prune", refuse)
+    network.publish(12)
+    network.round(DUE)
+    assert [f.code for f in snapshot(network.aggregator, DAY).findings] == ["history_failed"]
+    network.publish(12, SLOT + HOUR)
+    network.round(DUE + HOUR)
+    monkeypatch.undo()
+    network.round(DUE + HOUR + 30)
+    assert [p.slot for p in network.history.points(0, 2**40)] == [SLOT, SLOT + HOUR]
+    assert snapshot(network.aggregator, DAY).findings == ()

@@ -94,6 +94,13 @@ def test_numbers_go_forward_within_a_ledger_and_slots_never_back() -> None:
     assert one.says(seq=7, ledger_id=A, slot=SLOT + 3 * HOUR) == "waiting"
 
 
+def test_a_slot_never_goes_back_even_when_the_newest_gave_no_value() -> None:
+    one = One()
+    assert one.says(seq=5, slot=SLOT + HOUR, windows=3) == "warming_up"
+    assert one.says(seq=6, slot=SLOT) == "slot_back"
+    assert not one.values
+
+
 def test_endless_ledgers_do_not_grow_the_store() -> None:
     one = One()
     for number in range(20):

@@ -95,8 +95,25 @@ def plant_relative_link(site: Path, outside: Path) -> None:
     assert outside.exists()
 
 
+def plant_folder_link_within_the_tree(site: Path, outside: Path) -> None:
+    """Another participant's file under one's own name: nothing leaves the tree, and yet it is no file of theirs."""
+    plant_folder_link(site, outside)
+    link = site / "app_data" / "cpu_tracker"
+    link.unlink()
+    put(site.parent, "bob", raw())
+    link.symlink_to("../../bob/app_data/cpu_tracker")
+
+
 @pytest.mark.parametrize(
-    "plant", [plant_file_link, plant_folder_link, plant_top_link, plant_site_link, plant_relative_link]
+    "plant",
+    [
+        plant_file_link,
+        plant_folder_link,
+        plant_folder_link_within_the_tree,
+        plant_top_link,
+        plant_site_link,
+        plant_relative_link,
+    ],
 )
 def test_no_link_is_followed_wherever_it_stands(
     tmp_path: Path, openat2: bool, plant: Callable[[Path, Path], None]

@@ -151,13 +151,24 @@ class Datasite:
         return tuple(rewritten)
 
     def leave(self) -> tuple[str, ...]:
-        """Remove the public file, then the permission files; returns the paths that were removed."""
+        """Remove the public file, then the permission files; returns the paths that were removed.
+
+        A mirror that was switched off meanwhile goes too, if its permission file shows that it is ours.
+        """
         removed: list[str] = []
-        for place in self._places:
+        for place in (FOLDER, MIRROR):
+            if place not in self._places and not self._is_ours(place):
+                continue
             folder = self._folder(place)
             names = (PUBLIC_NAME, permissions.GO_NAME, permissions.PY04_NAME)
             removed += [str(folder.path / name) for name in names if folder.remove(name)]
         return tuple(removed)
+
+    def _is_ours(self, place: str) -> bool:
+        try:
+            return _same(self._folder(place), permissions.GO_NAME, self._texts[permissions.GO_NAME])
+        except FolderError:
+            return False
 
 
 def _same(folder: Folder, name: str, text: str) -> bool:

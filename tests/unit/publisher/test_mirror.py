@@ -93,6 +93,18 @@ def test_without_the_mirror_it_never_finds_us(root: Path) -> None:
     assert list((root / "api_data" / "cpu_tracker").iterdir()) == []
 
 
+def test_leaving_takes_a_mirror_that_was_switched_off_and_no_file_of_another_app(
+    datasite: Datasite, root: Path
+) -> None:
+    datasite.publish(BODY, DUE_MS)
+    without = Datasite(root, email=EMAIL, aggregators=("agg@openmined.org",), layout="datasites")
+    assert len(without.leave()) == 6
+    theirs = root / "api_data" / "cpu_tracker" / "cpu_tracker.json"
+    theirs.write_bytes(b"{}")
+    assert without.leave() == ()
+    assert theirs.read_bytes() == b"{}"
+
+
 def test_a_missing_mirror_folder_stops_the_release_before_anything_is_written(datasite: Datasite, root: Path) -> None:
     (root / "api_data" / "cpu_tracker").rmdir()
     with pytest.raises(FolderError, match="api_data"):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from datetime import UTC, datetime
 from importlib import resources
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -167,18 +167,16 @@ def _joined(view: View) -> str:
 
 def _tiles(view: View) -> list[tuple[str, str, str]]:
     """(label, number, what it is of): who is in the newest result, and what became of the others."""
-    sums = {
-        group: sum(view.reasons[code] for code in codes)
-        for group, codes in groupby(sorted(view.reasons, key=lambda c: GROUP[c]), key=lambda c: GROUP[c])
-    }
-    counted = view.result.n if view.result else 0
-    other = {name: sums.get(name, 0) for name in ("warming_up", "late")}
+    sums: Counter[str] = Counter()
+    for code, n in view.reasons.items():
+        sums[GROUP[code]] += n
+    counted = view.newest.n if view.newest else 0
     tiles = [
         ("counted", str(counted), f"of {view.known} with a file"),
-        ("stale", str(sums.get("stale", 0)), "no release for 2.5 slots"),
-        ("refused", str(sums.get("refused", 0)), _most(view)),
+        ("stale", str(sums["stale"]), "no release for 2.5 slots"),
+        ("refused", str(sums["refused"]), _most(view)),
     ]
-    return tiles + [(_GROUPS[name], str(n), "not averaged") for name, n in other.items() if n]
+    return tiles + [(_GROUPS[name], str(sums[name]), "not averaged") for name in ("warming_up", "late") if sums[name]]
 
 
 def _most(view: View) -> str:

@@ -121,6 +121,7 @@ def test_empty_says_what_to_do() -> None:
 
 def test_too_few_and_stale_say_so() -> None:
     assert "4 of at least 10 were counted in the newest slot" in words(TOO_FEW)
+    assert "4 counted of 5 with a file" in words(TOO_FEW)
     assert "5 h 21 min old: nothing newer has come" in words(STALE)
     later = dataclasses.replace(LIVE, state="too_few", newest=TOO_FEW.newest)
     assert "In the newest slot only 4 were counted; fewer than 10 are not averaged" in words(later)

@@ -11,7 +11,7 @@ from cpu_aggregator.view import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cpu_aggregator.view import View
+    from cpu_aggregator.view import Finding, View
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "cputracker_network_"
@@ -30,7 +30,8 @@ def exposition(view: View) -> str:
         (
             "finding",
             "Each thing that is not as it must be.",
-            [({"code": f.code, "severity": "fatal" if f.fatal else "warning"}, 1) for f in view.findings],
+            # The history can fail twice at once, and a sample may appear once only.
+            [({"code": code, "severity": how}, 1) for code, how in dict.fromkeys(map(_named, view.findings))],
         ),
         ("datasites_known", "Datasites that have a file.", _one(view.known)),
         ("datasites_active", "Datasites neither stale nor refused.", _one(view.active)),
@@ -58,6 +59,10 @@ def exposition(view: View) -> str:
         for name, by in view.counters.items()
     ]
     return "".join(families)
+
+
+def _named(finding: Finding) -> tuple[str, str]:
+    return finding.code, "fatal" if finding.fatal else "warning"
 
 
 def _one(value: float | None) -> Samples:

@@ -82,13 +82,15 @@ def create_app(snapshot: Callable[[int, int], View], allowed_hosts: tuple[str, .
 
 def ready(view: View) -> dict[str, object]:
     """The health report (draft-inadarei-api-health-check-06): every finding, and how the result stands."""
-    stands = {"live": "pass", "stale": "warn"}.get(view.state, "pass")
-    status = "fail" if view.fatal else "warn" if view.findings else stands
+    status = "fail" if view.fatal else "warn" if view.findings or view.state == "stale" else "pass"
+    checks: dict[str, list[dict[str, str]]] = {}
+    for f in view.findings:
+        checks.setdefault(f.code, []).append({"status": "fail" if f.fatal else "warn", "output": f.message})
     return {
         "status": status,
         "version": view.version,
         "description": view.state,
-        "checks": {f.code: [{"status": "fail" if f.fatal else "warn", "output": f.message}] for f in view.findings},
+        "checks": checks,
     }
 
 

@@ -55,7 +55,10 @@ def _worst(findings: tuple[Finding, ...]) -> str:
 
 
 def _checks(findings: tuple[Finding, ...]) -> dict[str, Any]:
-    return {f.code: [{"status": "fail" if f.fatal else "warn", "output": f.message}] for f in findings}
+    checks: dict[str, Any] = {}
+    for f in findings:
+        checks.setdefault(f.code, []).append({"status": "fail" if f.fatal else "warn", "output": f.message})
+    return checks
 
 
 def _handoff(view: View) -> dict[str, Any]:

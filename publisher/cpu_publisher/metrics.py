@@ -14,7 +14,7 @@ from cpu_publisher.view import State
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cpu_publisher.view import View
+    from cpu_publisher.view import Finding, View
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "cputracker_"
@@ -31,7 +31,8 @@ def exposition(view: View) -> str:
         _gauge(
             "finding",
             "Each thing that is not as it must be.",
-            [({"code": f.code, "severity": "fatal" if f.fatal else "warning"}, 1) for f in view.findings],
+            # Several leaks share a code, and a sample may appear once only.
+            [({"code": code, "severity": how}, 1) for code, how in dict.fromkeys(map(_named, view.findings))],
         ),
         _gauge(
             "handoff_age_seconds",
@@ -68,6 +69,10 @@ def exposition(view: View) -> str:
         for name, counts in view.counters.items()
     ]
     return "".join(families)
+
+
+def _named(finding: Finding) -> tuple[str, str]:
+    return finding.code, "fatal" if finding.fatal else "warning"
 
 
 def _gauge(name: str, text: str, samples: Iterable[tuple[dict[str, str], float]]) -> str:

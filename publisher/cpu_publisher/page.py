@@ -14,13 +14,13 @@ from cpu_publisher.guarantee import duration, number
 from cpu_publisher.health import round_age
 
 if TYPE_CHECKING:
-    from cpu_publisher.view import LastRelease, View
+    from cpu_publisher.view import LastRelease, State, View
 
 MICRO = 1_000_000
 _MINUTE, _HOUR = 60, 3_600
 _SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 # state -> (word of title and badge, level: names the icon and the colour)
-_STATES = {
+_STATES: dict[State, tuple[str, str]] = {
     "starting": ("Starting", "wait"),
     "active": ("Sharing", "good"),
     "paused": ("Paused", "wait"),
@@ -39,17 +39,16 @@ _TEMPLATE = Environment(
 
 def owner(view: View) -> str:
     """The page. The one place outside the public file that shows the last release, and only that."""
-    word, level = _STATES[view.state]
-    if view.fatal:
-        word, level = _STATES["closed"]
-    elif view.findings and level == "good":
+    state = _standing(view)
+    word, level = _STATES[state]
+    if view.findings and level == "good":
         level = "warn"
     return _TEMPLATE.render(
         view=view,
         word=word,
         level=level,
-        headline=_headline(view),
-        lead=_lead(view),
+        headline=_headline(view, state),
+        lead=_lead(view, state),
         figure=_figure(view.last) if view.last else None,
         meters=_meters(view),
         collector="no window yet" if view.collector_age_seconds is None else f"{span(view.collector_age_seconds)} ago",
@@ -75,24 +74,30 @@ def span(seconds: float) -> str:
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} min"
 
 
-def _headline(view: View) -> str:
-    each = duration(view.slot_seconds)
-    if view.fatal or view.state == "closed":
-        return "Nothing new is published until this is put right"
-    if view.state == "active":
-        return f"One noisy average is shared each {each}"
-    if view.state == "starting":
-        return "The first window is on its way"
-    return "Paused by you" if view.state == "paused" else "The privacy budget of 24 hours is spent"
+def _standing(view: View) -> State:
+    """The state that the page speaks of: `closed` for whatever stops publishing and is not the state's own reason."""
+    if view.state != "paused" and any(finding.code != view.state for finding in view.fatal):
+        return "closed"
+    return view.state
 
 
-def _lead(view: View) -> str:
+def _headline(view: View, state: State) -> str:
+    return {
+        "starting": "The first window is on its way",
+        "active": f"One noisy average is shared each {duration(view.slot_seconds)}",
+        "paused": "Paused by you",
+        "budget_exhausted": "The privacy budget of 24 hours is spent",
+        "closed": "Publishing stops until this is put right",
+    }[state]
+
+
+def _lead(view: View, state: State) -> str:
     stays = "The last value stays as it is" if view.last else "Nothing has been published yet"
-    if view.fatal or view.state == "closed":
+    if state == "closed":
         return f"{stays}. What is wrong, and what to do, is below."
-    if view.state == "paused":
+    if state == "paused":
         return f"{stays}. To go on: cpu-publisher resume."
-    if view.state == "budget_exhausted":
+    if state == "budget_exhausted":
         on = f" with the slot of {moment(view.resumes_slot, view.now)}" if view.resumes_slot is not None else ""
         return f"{stays}. Publishing goes on by itself{on}."
     if view.next_due is None:

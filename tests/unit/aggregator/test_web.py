@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.unit.aggregator.views import BROKEN, EMPTY, LIVE, STALE, hours
+from tests.unit.aggregator.views import BROKEN, EMPTY, FULL_DISK, LIVE, STALE, hours
 
 from cpu_aggregator import metrics, server, web
 
@@ -97,6 +97,13 @@ def test_health() -> None:
     broken = get("/healthz", BROKEN)
     assert broken.status_code == 503
     assert json.loads(broken.data)["checks"]["history_failed"][0]["status"] == "fail"
+
+
+def test_findings_of_one_code_are_all_told_and_scraped_once() -> None:
+    twice = dataclasses.replace(BROKEN, findings=(FULL_DISK, dataclasses.replace(FULL_DISK, message="again")))
+    outputs = [check["output"] for check in json.loads(get("/readyz", twice).data)["checks"]["history_failed"]]
+    assert outputs == [FULL_DISK.message, "again"]
+    assert get("/metrics", twice).text.count("finding{") == 1
 
 
 def test_livez_depends_on_nothing_and_errors_tell_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -50,6 +50,13 @@ def test_closed_tells_each_finding() -> None:
     assert found["cputracker_finding", (("code", CONFLICT.code), ("severity", "warning"))] == 1
 
 
+def test_findings_of_one_code_are_one_sample() -> None:
+    """A scrape with a sample twice is refused whole."""
+    view = dataclasses.replace(ACTIVE, findings=(LEAK, dataclasses.replace(LEAK, message="another"), CONFLICT))
+    lines = [line for line in metrics.exposition(view).splitlines() if line.startswith("cputracker_finding{")]
+    assert len(lines) == 2
+
+
 def test_label_values_are_escaped() -> None:
     odd = 'a"b\\c\nd'
     view = dataclasses.replace(ACTIVE, findings=(Finding(odd, "m", fatal=False),))

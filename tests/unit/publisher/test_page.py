@@ -6,7 +6,19 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from tests.unit.publisher.views import ACTIVE, CLOSED, CONFLICT, EXHAUSTED, LAST, LEAK, NOW, PAUSED, STARTING
+from tests.unit.publisher.views import (
+    ACTIVE,
+    CLOSED,
+    CONFLICT,
+    EXHAUSTED,
+    ISOLATION,
+    LAST,
+    LEAK,
+    NOW,
+    PAUSED,
+    SPENT,
+    STARTING,
+)
 
 from cpu_publisher import page
 from cpu_publisher.view import Finding, View
@@ -51,6 +63,8 @@ def words(view: View) -> str:
         (CLOSED, "Stopped", "stop"),
         (dataclasses.replace(ACTIVE, findings=(CONFLICT,)), "Sharing", "warn"),
         (dataclasses.replace(ACTIVE, findings=(LEAK,)), "Stopped", "stop"),
+        (dataclasses.replace(EXHAUSTED, findings=(SPENT, LEAK)), "Stopped", "stop"),
+        (dataclasses.replace(PAUSED, findings=(LEAK,)), "Paused", "wait"),
     ],
 )
 def test_title_and_icon_say_the_state(view: View, title: str, icon: str) -> None:
@@ -79,7 +93,6 @@ def test_active_shows_everything_once_asked_for() -> None:
         ACTIVE.guarantee,
     ):
         assert part in text
-    assert "Isolation is off" not in text
     assert "Nobody else sees this yet" not in text
 
 
@@ -103,7 +116,7 @@ def test_what_to_do_is_said() -> None:
     assert "Nobody else sees this yet" in words(STARTING)
     assert "this machine only" in words(STARTING)
     text = words(CLOSED)
-    assert "Isolation is off" in text
+    assert ISOLATION.message in text
     assert "not as they must be" in text
     assert LEAK.message in text
     assert text.index("Stops publishing") < text.index("Worth knowing")

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.publisher.views import ACTIVE, CLOSED, CONFLICT, LAST, SILENT, STARTING
+from tests.unit.publisher.views import ACTIVE, CLOSED, CONFLICT, LAST, LEAK, SILENT, STARTING
 
 from cpu_publisher import web
 
@@ -129,6 +129,12 @@ def test_readyz_in_each_state() -> None:
     assert (closed.status_code, body["status"]) == (503, "fail")
     assert body["checks"]["permission_leak"][0]["status"] == "fail"
     assert body["checks"]["conflict_file"][0]["status"] == "warn"
+
+
+def test_findings_of_one_code_are_all_told() -> None:
+    twice = dataclasses.replace(CLOSED, findings=(LEAK, dataclasses.replace(LEAK, message="another file")))
+    outputs = [check["output"] for check in json.loads(get("/readyz", twice).data)["checks"]["permission_leak"]]
+    assert outputs == [LEAK.message, "another file"]
 
 
 def test_collector_says_how_fresh_the_hand_off_is() -> None:

@@ -51,6 +51,8 @@ ACTIVE = View(
 LEAK = Finding("permission_leak", "syftperm.yaml, line 3, lets <everyone> read it; remove that line")
 CONFLICT = Finding("conflict_file", "a second device publishes for this datasite", fatal=False)
 SILENT = Finding("collector_silent", "no window for 20 min; docker compose up -d collector")
+SPENT = Finding("budget_exhausted", "the cap is reached; nothing needs to be done")
+ISOLATION = Finding("isolation_off", "collector and publisher run as one user", fatal=False)
 STARTING = dataclasses.replace(
     ACTIVE,
     state="starting",
@@ -71,8 +73,9 @@ EXHAUSTED = dataclasses.replace(
     next_due=None,
     spent_micro=CAP,
     resumes_slot=SLOT + 86_400,
+    findings=(SPENT,),
     last=dataclasses.replace(LAST, cpu=-131.26, error95_pp=299.6, kind="first", windows=1),
 )
 CLOSED = dataclasses.replace(
-    ACTIVE, state="closed", next_due=None, permissions_ok=False, isolation=False, findings=(LEAK, CONFLICT)
+    ACTIVE, state="closed", next_due=None, permissions_ok=False, isolation=False, findings=(LEAK, CONFLICT, ISOLATION)
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -34,25 +35,26 @@ class Server:
             asyncore_use_poll=True,
         )
         self.port: int = int(self._server.effective_port)
-        self._serving = True
+        self._lock = threading.Lock()
+        self._closing = False
 
     def run(self) -> None:
         """Serve until `close`."""
-        while self._serving:
+        while not self._closing:
             wasyncore.poll2(TURN_SECONDS, self._map)
             oldest = time.time() - LIFETIME_SECONDS
             for channel in list(self._server.active_channels.values()):
                 if channel.creation_time < oldest:
                     channel.will_close = True
-        self._server.task_dispatcher.shutdown(timeout=0.2)
-        wasyncore.close_all(self._map)
+        with self._lock:  # the trigger must outlive the close() that pulled it
+            self._server.task_dispatcher.shutdown(timeout=0.2)
+            wasyncore.close_all(self._map)
 
     def close(self) -> None:
-        """End `run`, at once; to be called once."""
-        self._server.trigger.pull_trigger(self._stop)
-
-    def _stop(self) -> None:
-        self._serving = False
+        """End `run` at once; to be called once."""
+        with self._lock:
+            self._closing = True
+            self._server.pull_trigger()
 
 
 def serve(app: Flask, port: int, host: str = "0.0.0.0") -> Server:  # noqa: S104 - the host publishes 127.0.0.1 only

@@ -140,7 +140,7 @@ def test_the_page_weighs_little_and_renews_itself() -> None:
     assert get("/", dataclasses.replace(LIVE, slot_seconds=20)).headers["Refresh"] == "5"
 
 
-def test_served_for_real_and_ended_at_once() -> None:
+def test_served_for_real_and_ended_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     one = server.serve(web.create_app(lambda _range, _most: LIVE, ()), 0, "127.0.0.1")
     thread = threading.Thread(target=one.run, daemon=True)
     thread.start()
@@ -148,6 +148,15 @@ def test_served_for_real_and_ended_at_once() -> None:
     connection.request("GET", "/readyz")
     answer = connection.getresponse()
     assert (answer.status, answer.getheader("Server")) == (200, None)
+    pull = one._server.pull_trigger
+
+    def late() -> None:
+        """The loop was awake anyway and has seen that it is over; the trigger must still be there to be pulled."""
+        pull()
+        thread.join(0.1)
+        pull()
+
+    monkeypatch.setattr(one._server, "pull_trigger", late)
     one.close()
     thread.join(1)
     assert not thread.is_alive()

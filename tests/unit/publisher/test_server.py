@@ -86,6 +86,24 @@ def test_close_before_run_and_twice() -> None:
         socket.create_connection(("127.0.0.1", one.port), timeout=1)
 
 
+def test_the_trigger_outlives_the_close_that_pulls_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = server.serve(web.create_app(lambda: ACTIVE, ()), 0, "127.0.0.1")
+    thread = threading.Thread(target=one.run, daemon=True)
+    thread.start()
+    pull = one._server.pull_trigger
+
+    def late() -> None:
+        """The loop was awake anyway and has seen that it is over."""
+        pull()
+        thread.join(0.1)
+        pull()
+
+    monkeypatch.setattr(one._server, "pull_trigger", late)
+    one.close()
+    thread.join(1)
+    assert not thread.is_alive()
+
+
 def test_a_full_house_of_dribblers_is_shown_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each connection ends after its lifetime, whatever it sends, and the server answers again."""
     monkeypatch.setattr(server, "CONNECTIONS", 6)

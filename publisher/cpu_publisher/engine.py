@@ -14,10 +14,18 @@ from typing import TYPE_CHECKING
 from cpu_publisher import budget, outlook
 from cpu_publisher.counters import Counters
 from cpu_publisher.datasite import Datasite
-from cpu_publisher.errors import LedgerError, LockedError, NoiseError, PermissionLeakError, PublisherError
+from cpu_publisher.errors import (
+    LedgerError,
+    LockedError,
+    NoiseError,
+    PermissionLeakError,
+    PublisherError,
+    RecordRejectedError,
+)
 from cpu_publisher.mirror import HEARTBEAT_SECONDS
 from cpu_publisher.private import PrivateFolder
 from cpu_publisher.reconcile import open_ledger
+from cpu_publisher.record import decode
 from cpu_publisher.release import Terms
 from cpu_publisher.session import Session
 from cpu_publisher.view import Finding
@@ -75,12 +83,23 @@ class Engine:
         with self._lock:
             self._trouble = None
             if self._session is None:
-                self._counters.add("windows_dropped", "closed")
+                self._forget(line)
                 return
             try:
-                self._session.accept(line)
+                if self._session.accept(line):
+                    self._heard_boot_ms = self._clock.boot_ms()  # outlives the session
             except (PublisherError, sqlite3.DatabaseError, OSError) as error:
                 self._close(error)
+
+    def _forget(self, line: bytes) -> None:
+        """Count a line that comes while nothing can be pooled: the collector is not silent for that."""
+        try:
+            decode(line, self._settings.preset)
+        except RecordRejectedError as error:
+            self._counters.add("records_rejected", error.reason)
+        else:
+            self._heard_boot_ms = self._clock.boot_ms()
+            self._counters.add("windows_dropped", "closed")
 
     def trouble(self, code: str) -> None:
         """The hand-off failed; counted, and told once it lasts."""
@@ -92,22 +111,21 @@ class Engine:
     def tick(self) -> float:
         """Do what is due. Returns the seconds until something may be due again."""
         with self._lock:
+            began_ms = self._clock.utc_ms()
             try:
                 if self._session is None:
                     self._open()
                 assert self._session is not None  # noqa: S101 - _open() raises or sets it
                 self._session.tick()
-                if self._settings.mirror and self._datasite and (body := self._session.ledger.newest_body()):
-                    self._datasite.heartbeat(body[2], self._clock.utc_ms())
+                if self._settings.mirror:
+                    self._heartbeat()
             except (PublisherError, sqlite3.DatabaseError, OSError) as error:
                 self._close(error)
-            return self._wait_ms() / 1_000
+            return self._wait_ms(began_ms) / 1_000
 
     def view(self) -> View:
         """A snapshot for web, page and metrics."""
         with self._lock:
-            if self._session and self._session.heard_boot_ms is not None:
-                self._heard_boot_ms = self._session.heard_boot_ms
             try:
                 return outlook.view(self._settings, self._terms, self._clock, self._watch(), self._session)
             except (PublisherError, sqlite3.DatabaseError, OSError) as error:
@@ -144,8 +162,8 @@ class Engine:
     def _open(self) -> None:
         settings = self._settings
         self._private = PrivateFolder(settings.private_dir)
-        self._private.folder.sweep()
         self._held = self._private.lock(self._birth.mode)
+        self._private.folder.sweep()  # only now: until then the temp files may be another publisher's
         self._datasite = Datasite(
             settings.datasite_dir,
             email=settings.email,
@@ -171,6 +189,13 @@ class Engine:
         self._closed = None
         log.info("session open: preset %s, ledger %s", settings.preset.name, ledger.identity.ledger_id)
 
+    def _heartbeat(self) -> None:
+        """Keep the mirror counted by the old readers, unless a finding says that nothing may be written."""
+        if self._session is None or self._datasite is None or any(f.fatal for f in self._session.findings):
+            return
+        if body := self._session.ledger.newest_body():
+            self._datasite.heartbeat(body[2], self._clock.utc_ms())
+
     def _close(self, error: Exception) -> None:
         """Fail closed: no session, a reason, another try later."""
         finding = Finding(_code(error), str(error))
@@ -179,13 +204,14 @@ class Engine:
         self._closed = finding
         self.close()
 
-    def _wait_ms(self) -> int:
+    def _wait_ms(self, began_ms: int) -> int:
+        """How long nothing can be due. What became due while the last look was taken waits for no later one."""
         sample_ms = 1_000 * self._settings.preset.sample_seconds
         limit = min(sample_ms, RETRY_MS) if self._closed else sample_ms
         if self._session is not None:
             if any(f.fatal for f in self._session.findings):
                 limit = min(limit, RETRY_MS)
-            limit = min(limit, max(0, self._session.next_due_ms() - self._clock.utc_ms()))
+            limit = min(limit, max(0, self._session.next_due_ms(began_ms) - self._clock.utc_ms()))
         if self._settings.mirror:
             limit = min(limit, 1_000 * HEARTBEAT_SECONDS)
         return limit

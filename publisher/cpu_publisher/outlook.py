@@ -56,11 +56,10 @@ def view(settings: Settings, terms: Terms, clock: Clock, watch: Watch, session: 
     """The state at this moment; without a session, why there is none."""
     now, preset = clock.utc_ms(), terms.preset
     row = session.ledger.last() if session else None
-    newest = session.ledger.newest_body() if session else None
     rows = horizon(session.ledger, preset, clock) if session else []
     findings = [*watch.standing, *(session.findings if session else ())]
     findings += _handoff(watch, settings, clock.boot_ms())
-    resumes = bodies.status_of(newest[2])[1] if newest and newest[1] == "budget_exhausted" else None
+    resumes = session.resumes_slot() if session else None
     if resumes is not None:
         findings.append(
             Finding(
@@ -75,7 +74,7 @@ def view(settings: Settings, terms: Terms, clock: Clock, watch: Watch, session: 
                 BEHIND_CLOCK,
                 f"the clock is behind the last release ({timestamp(1_000 * row.slot)}"
                 " UTC): nothing is released until it has caught up; set the clock, or, if it was wrong"
-                " before, run: cpu-publisher ledger accept {BEHIND_CLOCK}",
+                f" before, run: cpu-publisher ledger accept {BEHIND_CLOCK}",
             )
         )
     if not settings.isolation:
@@ -104,7 +103,7 @@ def view(settings: Settings, terms: Terms, clock: Clock, watch: Watch, session: 
         sample_seconds=preset.sample_seconds,
         slot_seconds=preset.slot_seconds,
         last=last_release(row, preset) if row and row.noisy_sum is not None else None,
-        next_due=session.next_due_ms() / 1_000 if session and state in ("active", "starting") else None,
+        next_due=session.next_due_ms(now) / 1_000 if session and state in ("active", "starting") else None,
         resumes_slot=resumes,
         spent_micro=spent_micro(rows, terms.cap_micro),
         cap_micro=terms.cap_micro,

@@ -32,6 +32,11 @@ BEHIND_CLOCK = "clock_behind_ledger"
 ACCEPTABLE = ("ledger_corrupt", "ledger_other", "ledger_behind", "ledger_forked", BEHIND_CLOCK, OTHER_MODE)
 _CORRUPT = f"{LEDGER_NAME}.corrupt-"
 _ABOVE_ALL = 1 << 62  # seq of a public file that has none: never one of ours
+_MISSING = Finding(
+    "ledger_missing",
+    "there was no ledger beside a public file: what was spent is not known, a whole day's budget counts as spent",
+    fatal=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ def open_ledger(
         LedgerError: it may not be used; `code` says why, the message what to do.
     """
     path = folder / LEDGER_NAME
+    born: tuple[Finding, ...] = ()
     if ledger_schema.is_missing(path):
         if aside := sorted(p.name for p in folder.glob(f"{_CORRUPT}*")):
             raise LedgerError(
@@ -76,7 +82,9 @@ def open_ledger(
                 f"the ledger was damaged and is kept as {folder / aside[-1]};" + _go_on("ledger_corrupt"),
             )
         seen = _parse(public)
-        _create(path, terms, clock, birth, carried=seen is not None and not seen.old, public=public)
+        carried = seen is not None and not seen.old
+        _create(path, terms, clock, birth, carried=carried, public=public)
+        born = (_MISSING,) if carried else ()
     try:
         ledger = Ledger(path)
     except LedgerError as error:
@@ -87,7 +95,7 @@ def open_ledger(
         raise LedgerError("ledger_corrupt", f"{error}; kept as {aside_path};" + _go_on("ledger_corrupt")) from error
     try:
         _check_mode(ledger, birth.mode)
-        return ledger, check_public(ledger, public)
+        return ledger, (*born, *check_public(ledger, public))
     except LedgerError:
         ledger.close()
         raise
@@ -110,7 +118,7 @@ def check_public(ledger: Ledger, public: bytes | None) -> tuple[Finding, ...]:
         LedgerError: `ledger_behind`, `ledger_forked` or `ledger_other`: somebody else publishes, or did.
     """
     seen = _parse(public)
-    if seen is None or (public is not None and ledger.follows == _digest(public)):
+    if seen is None:
         return ()
     if seen.old:
         return (
@@ -127,6 +135,8 @@ def check_public(ledger: Ledger, public: bytes | None) -> tuple[Finding, ...]:
                 "public_file_foreign", "the public file cannot be read: it is replaced at the next release", fatal=False
             ),
         )
+    if ledger.follows == _digest(public or b""):
+        return ()
     code, newest = "", ledger.newest_body()
     if seen.ledger_id != ledger.identity.ledger_id:
         code, what = "ledger_other", "the public file comes from another ledger (a second host, or a reinstall)"

@@ -38,7 +38,6 @@ class Session:
 
     Attributes:
         findings, looked: what the last look at the datasite found, and whether there was one.
-        heard_boot_ms: CLOCK_BOOTTIME of the last valid record, None before the first.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Session:
         self._counters = counters
         self.findings: tuple[Finding, ...] = ()
         self.looked = False
-        self.heard_boot_ms: int | None = None
+        self._refused: int | None = None
         identity = ledger.identity
         self._phase_ms = phase_ms(self._preset.sample_seconds, identity.phase_ppm)
         self._day_interval = day_interval(self._preset.sample_seconds, identity.day_ppm)
@@ -75,23 +74,26 @@ class Session:
         for reason, count in self.pool.load().items():
             counters.add("windows_dropped", reason, count)
 
-    def accept(self, line: bytes) -> None:
-        """Pool the window of one line from the collector, or count why not. The line is never logged."""
+    def accept(self, line: bytes) -> bool:
+        """Pool the window of one line from the collector, or count why not. The line is never logged.
+
+        Returns whether the line was a valid and fresh record, pooled or not.
+        """
         last = self._last_stamp()
         try:
             window = self._believe(line, last)
         except RecordRejectedError as error:
             self._counters.add("records_rejected", error.reason)
-            return
-        self.heard_boot_ms = self._clock.boot_ms()
+            return False
         boot_id = self._clock.boot_id()
         stamp = Stamp(window.started_at_ms, window.boot_ms, window.span_ms, boot_id)
         reason = "paused" if self._private.is_paused() else refusal(stamp, last, self._preset, self._day_interval)
         if reason or (reason := self._too_late_for(slot_of(stamp.started_at_ms, self._preset.slot_seconds))):
             self._counters.add("windows_dropped", reason)
-            return
+            return True
         self.pool.add(Pooled(stamp, window.mean))
         self._counters.add("windows_accepted", "ok")
+        return True
 
     def tick(self) -> None:
         """Do whatever is due now: releases, statuses, permission files, a publication that a crash or error left over.
@@ -100,7 +102,7 @@ class Session:
             PublisherError: nothing may be released until it is mended.
         """
         self._settle()
-        self.findings, self.looked = self._datasite.inspect(), True
+        self._inspect()
         if any(finding.fatal for finding in self.findings):
             return
         restored = self._datasite.write_permissions()
@@ -125,13 +127,22 @@ class Session:
                 self._release_slot(slot)
         self._count_empty(now, current)
 
-    def next_due_ms(self) -> int:
-        """Unix ms at which the next slot, or the first window, is due."""
-        current = slot_of(self._clock.utc_ms(), self._preset.slot_seconds)
+    def next_due_ms(self, after_ms: int) -> int:
+        """Unix ms at which the next slot, or the first window, is due: the first such time after `after_ms`."""
+        current = slot_of(after_ms, self._preset.slot_seconds)
         if self.pool.windows and self.ledger.last() is None:
-            return self.pool.windows[0].stamp.started_at_ms + self._delay_ms
+            first = self.pool.windows[0].stamp.started_at_ms + self._delay_ms
+            if first > after_ms:
+                return first
         before = self._due_ms(current - self._preset.slot_seconds)
-        return before if before > self._clock.utc_ms() else self._due_ms(current)
+        return before if before > after_ms else self._due_ms(current)
+
+    def resumes_slot(self) -> int | None:
+        """While the cap refuses releases: start of the first slot that can be released again."""
+        newest = self.ledger.newest_body()
+        if newest is None:  # no file to say so: a ledger that began with a day's budget counted as spent
+            return self._refused
+        return bodies.status_of(newest[2])[1] if newest[1] == "budget_exhausted" else None
 
     def close(self) -> None:
         """Close the ledger."""
@@ -146,6 +157,14 @@ class Session:
         if not -AHEAD_MS <= age <= 1_000 * self._preset.sample_seconds + OLD_MS:
             raise RecordRejectedError("boot_clock")  # covers_seconds rests on it: it must agree with our own clock
         return window
+
+    def _inspect(self) -> None:
+        """Look at the datasite; what was not found the last time is logged."""
+        before, self.findings = self.findings, self._datasite.inspect()
+        self.looked = True
+        for finding in self.findings:
+            if finding not in before:
+                log.log(logging.ERROR if finding.fatal else logging.WARNING, "%s: %s", finding.code, finding.message)
 
     def _settle(self) -> None:
         """Take out of the pool what the ledger has released, after keeping its raw mean for the owner.
@@ -197,6 +216,8 @@ class Session:
             self._drop(pooled, reason)
         elif pooled:
             self._release(pooled, slot, "slot", self._due_ms(slot))
+        if pooled and slot == self._next_slot:
+            self._next_slot += self._preset.slot_seconds  # not an empty one, whether released or refused
 
     def _release(self, pooled: Sequence[Pooled], slot: int, kind: str, due_ms: int) -> None:
         reconcile.check_public(self.ledger, self._datasite.read_public())
@@ -205,6 +226,7 @@ class Session:
         if isinstance(outcome, Refused):
             self._counters.add("releases_refused", "cap")
             self._drop(pooled, "budget")
+            self._refused = outcome.resumes_slot
             self._publish_status("budget_exhausted", outcome.resumes_slot)
             log.warning("slot %d refused: the cap on epsilon of 24 h of slots is reached", slot)
             return

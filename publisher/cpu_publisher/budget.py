@@ -71,7 +71,7 @@ def cap_micro(preset: Preset, wanted_micro: int | None) -> int:
     least = spend_micro(preset, preset.windows_per_slot)
     if wanted_micro < least:
         raise SettingsError(
-            f"CPUTRACKER_CAP_EPSILON is {wanted_micro / MICRO:g}; one full slot spends {least / MICRO:g} at full range;"
-            f" allowed: at least that, or empty for {default_cap_micro(preset) / MICRO:g}"
+            f"CPUTRACKER_CAP_EPSILON is {wanted_micro / MICRO:.12g}; one full slot spends {least / MICRO:.12g} at full"
+            f" range; allowed: at least that, or empty for {default_cap_micro(preset) / MICRO:.12g}"
         )
     return wanted_micro

@@ -26,6 +26,7 @@ CARRIED = "carried"  # kind of the row that stands for spend we cannot know: it 
 BODY_DAYS = 30
 ROW_DAYS = 400
 STEP_TOLERANCE_MS = 60_000  # what UTC may be corrected by in 24 h without counting as a forward jump
+BOOT_HORIZON_MS = 1_000 * DAY_SECONDS - STEP_TOLERANCE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,21 @@ class Row:
     boot_ms: int
 
 
+def counts(row: Row, slot: int, slot_seconds: int, boot_id: str, boot_ms: int) -> bool:
+    """Whether `row` counts against the cap for a release of `slot` that is due at `boot_ms` of this boot.
+
+    It does if its slot reaches into the 24 h of slots that end with that one (slots may differ in length), or if it was
+    due less than 24 h of CLOCK_BOOTTIME before, so that a forward jump of the clock frees no budget.
+    """
+    by_utc = row.slot + row.slot_seconds > slot + slot_seconds - DAY_SECONDS
+    return by_utc or (row.boot_id == boot_id and row.boot_ms > boot_ms - BOOT_HORIZON_MS)
+
+
 _COLUMNS = tuple(Row.__slots__)
 # Rows past their time; the newest one and whatever a body still belongs to stay.
 _GONE = (
     "SELECT seq FROM releases WHERE slot < ? AND seq NOT IN (SELECT seq FROM bodies)"
-    " AND seq < (SELECT MAX(seq) FROM releases)"
+    " AND seq < (SELECT MAX(seq) FROM releases) AND NOT (boot_id = ? AND boot_ms > ?)"
 )
 
 
@@ -98,12 +109,13 @@ class Ledger:
             LedgerError: `ledger_corrupt`, `ledger_newer`, `ledger_unusable`, with what to do.
         """
         self._db = ledger_schema.connect(path, read_only=read_only)
-        meta = ledger_schema.read_meta(self._db)
+        meta = ledger_schema.read_meta(self._db, path)
         try:
             self.identity = Identity(**{name: meta[name] for name in Identity.__slots__})
+            self.follows: str = meta[FOLLOWS]
         except KeyError as error:
-            raise LedgerError("ledger_corrupt", f"{path} lacks {error}") from None
-        self.follows: str = meta[FOLLOWS]
+            self.close()
+            raise LedgerError("ledger_corrupt", f"{path} lacks {error}: it is no ledger") from None
 
     def close(self) -> None:
         """Close the file."""
@@ -152,14 +164,10 @@ class Ledger:
         return tuple(Stamp(*row) for row in self._db.execute(query, (seq,)))
 
     def in_horizon(self, slot: int, slot_seconds: int, boot_id: str, boot_ms: int) -> list[Row]:
-        """Rows that count against the cap for a release of `slot`: those of the 24 h of slots that end with it.
-
-        Also those of this boot that were due less than 24 h of CLOCK_BOOTTIME ago, so that a forward jump of the
-        clock frees no budget.
-        """
+        """Rows that count against the cap for a release of `slot`, oldest first: what `counts` says, in SQL."""
         return self._rows(
-            "WHERE slot >= ? OR (boot_id = ? AND boot_ms > ?) ORDER BY seq",
-            (slot + slot_seconds - DAY_SECONDS, boot_id, boot_ms - 1_000 * DAY_SECONDS + STEP_TOLERANCE_MS),
+            "WHERE slot + slot_seconds > ? OR (boot_id = ? AND boot_ms > ?) ORDER BY seq",
+            (slot + slot_seconds - DAY_SECONDS, boot_id, boot_ms - BOOT_HORIZON_MS),
         )
 
     def insert(self, row: Row, stamps: Sequence[Stamp]) -> int:
@@ -187,16 +195,20 @@ class Ledger:
         """Whether these bytes are one of ours."""
         return bool(self._db.execute("SELECT 1 FROM bodies WHERE seq = ? AND body = ?", (seq, body)).fetchone())
 
-    def forget(self, now_seconds: int) -> None:
-        """Retention: bodies and noisy values 30 days, slots and ε 400. The newest body always stays."""
-        bodies = now_seconds - BODY_DAYS * DAY_SECONDS
+    def forget(self, newest: Row) -> None:
+        """Retention: bodies and noisy values 30 days, slots and ε 400, before the slot of `newest`.
+
+        The newest body always stays, and so does what still counts by CLOCK_BOOTTIME: a clock that jumps forward by
+        more than 400 days frees no budget either.
+        """
+        bodies = newest.slot - BODY_DAYS * DAY_SECONDS
         self._db.execute("UPDATE releases SET noisy_sum = NULL WHERE slot < ?", (bodies,))
         self._db.execute(
             "DELETE FROM bodies WHERE id < (SELECT MAX(id) FROM bodies)"
             " AND seq IN (SELECT seq FROM releases WHERE slot < ?)",
             (bodies,),
         )
-        rows = (now_seconds - ROW_DAYS * DAY_SECONDS,)
+        rows = (newest.slot - ROW_DAYS * DAY_SECONDS, newest.boot_id, newest.boot_ms - BOOT_HORIZON_MS)
         self._db.execute(f"DELETE FROM windows WHERE seq IN ({_GONE})", rows)  # noqa: S608 - own text
         self._db.execute(f"DELETE FROM releases WHERE seq IN ({_GONE})", rows)  # noqa: S608 - own text
 

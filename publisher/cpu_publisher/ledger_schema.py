@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cpu_publisher.errors import LedgerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 LEDGER_NAME = "ledger.sqlite3"
@@ -43,26 +44,35 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     Raises:
         LedgerError: `ledger_corrupt` (damaged), `ledger_newer` (of a later version), `ledger_unusable` (cannot open).
     """
-    try:
+    with _told(path):
         db = _open(path, read_only=read_only)
-        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise LedgerError("ledger_corrupt", f"{path} is damaged: {verdict}")
-        if not read_only:
-            _migrate(db, path)
+        try:
+            _check(db, path)
+            if not read_only:
+                _migrate(db)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """SQLite's errors in our words."""
+    try:
+        yield
     except sqlite3.OperationalError as error:
         raise LedgerError("ledger_unusable", f"{path} cannot be opened: {error}; check the private folder") from error
     except sqlite3.DatabaseError as error:
         raise LedgerError("ledger_corrupt", f"{path} is damaged: {error}") from error
-    return db
 
 
-def is_missing(path: Path) -> bool:
+def is_missing(path: Path, *, read_only: bool = False) -> bool:
     """Whether there is no ledger: no file, or one in which not even the schema was committed."""
     if not path.exists():
         return True
     try:
-        db = _open(path)
+        db = _open(path, read_only=read_only)
         try:
             return not db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
         finally:
@@ -92,9 +102,10 @@ def create(path: Path, meta: Mapping[str, object]) -> None:
         raise LedgerError("ledger_unusable", f"{path} cannot be made: {error}; check space and owner") from error
 
 
-def read_meta(db: sqlite3.Connection) -> dict[str, Any]:
+def read_meta(db: sqlite3.Connection, path: Path) -> dict[str, Any]:
     """What the ledger was born with."""
-    return dict(db.execute("SELECT key, value FROM meta"))
+    with _told(path):
+        return dict(db.execute("SELECT key, value FROM meta"))
 
 
 def _open(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -109,11 +120,21 @@ def _open(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return db
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise LedgerError("ledger_corrupt", f"{path} is damaged: {verdict}")
+    if (version := _version(db)) > len(MIGRATIONS):
         raise LedgerError(
             "ledger_newer", f"{path} is of schema {version}, this publisher knows {len(MIGRATIONS)}: update it"
         )
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    version = _version(db)
     for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
         db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cpu_publisher import budget
 from cpu_publisher.body import release_body
-from cpu_publisher.ledger import CARRIED, Row
+from cpu_publisher.ledger import CARRIED, Row, counts
 from cpu_publisher.presets import DAY_SECONDS
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No release: the spend would pass the cap. `resumes_slot`: first slot that would fit again, or None."""
+    """No release: the spend would pass the cap. `resumes_slot`: first slot that would fit again."""
 
-    resumes_slot: int | None
+    resumes_slot: int
 
 
 def spent_micro(rows: Iterable[Row], cap_micro: int) -> int:
@@ -44,17 +44,18 @@ def spent_micro(rows: Iterable[Row], cap_micro: int) -> int:
     return sum(max(row.spend_micro, cap_micro) if row.kind == CARRIED else row.spend_micro for row in rows)
 
 
-def resumes_slot(rows: Sequence[Row], terms: Terms, slot: int) -> int:
-    """First slot after `slot` in which a full one fits into the cap, if nothing else is released before."""
-    preset = terms.preset
+def resumes_slot(rows: Sequence[Row], terms: Terms, refused: Row) -> int:
+    """First slot after that of `refused` in which a full one fits into the cap, if nothing else is released before.
+
+    `rows` are those that count for the refused one. All of them have ceased to a day later.
+    """
+    preset, length = terms.preset, refused.slot_seconds
     full = budget.spend_micro(preset, preset.windows_per_slot)
-    candidate = slot + preset.slot_seconds
-    for _ in range(preset.slots_per_day):
-        start = candidate + preset.slot_seconds - DAY_SECONDS
-        if spent_micro((row for row in rows if row.slot >= start), terms.cap_micro) + full <= terms.cap_micro:
-            break
-        candidate += preset.slot_seconds
-    return candidate
+    for later in range(length, DAY_SECONDS, length):
+        at = (refused.slot + later, length, refused.boot_id, refused.boot_ms + 1_000 * later)
+        if spent_micro((row for row in rows if counts(row, *at)), terms.cap_micro) + full <= terms.cap_micro:
+            return refused.slot + later
+    return refused.slot + DAY_SECONDS
 
 
 def draft(terms: Terms, pooled: Sequence[Pooled], *, slot: int, kind: str, due_ms: int, clock: Clock) -> Row:
@@ -77,8 +78,19 @@ def draft(terms: Terms, pooled: Sequence[Pooled], *, slot: int, kind: str, due_m
         epsilon=preset.epsilon,
         due_ms=due_ms,
         boot_id=clock.boot_id(),
-        boot_ms=clock.boot_ms() - (clock.utc_ms() - due_ms),  # CLOCK_BOOTTIME at the due time
+        boot_ms=_due_boot_ms(pooled, due_ms, clock),
     )
+
+
+def _due_boot_ms(pooled: Sequence[Pooled], due_ms: int, clock: Clock) -> int:
+    """CLOCK_BOOTTIME at the due time.
+
+    If UTC jumped forward since the windows were measured, the due time came by that jump: then it is not as long ago as
+    UTC says, and the row must not cease to count that much earlier.
+    """
+    stamps = [p.stamp for p in pooled if p.stamp.boot_id == clock.boot_id()]
+    offset = min([clock.utc_ms() - clock.boot_ms(), *(s.started_at_ms - s.boot_ms for s in stamps)])
+    return min(clock.boot_ms(), due_ms - offset)
 
 
 def release(ledger: Ledger, terms: Terms, row: Row, pooled: Sequence[Pooled], nonce: str) -> Row | Refused:
@@ -96,7 +108,7 @@ def release(ledger: Ledger, terms: Terms, row: Row, pooled: Sequence[Pooled], no
         rows = ledger.in_horizon(row.slot, row.slot_seconds, row.boot_id, row.boot_ms)
         spent = spent_micro(rows, terms.cap_micro) + row.spend_micro
         if spent > terms.cap_micro:
-            return Refused(resumes_slot(rows, terms, row.slot))
+            return Refused(resumes_slot(rows, terms, row))
         noisy_sum = budget.release_mechanism(preset, row.k).draw(sum(p.mean for p in pooled))
         drawn = replace(row, noisy_sum=noisy_sum)
         drawn = replace(drawn, seq=ledger.insert(drawn, [p.stamp for p in pooled]))
@@ -114,5 +126,5 @@ def release(ledger: Ledger, terms: Terms, row: Row, pooled: Sequence[Pooled], no
             nonce=nonce,
         )
         ledger.insert_body(drawn.seq, "active", body)
-        ledger.forget(row.slot)
+        ledger.forget(drawn)
     return drawn

@@ -65,11 +65,12 @@ def run(settings: Settings) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold raw means
     clock = SystemClock()
     engine = Engine(settings, clock, birth_of(settings))
+    http = _serve(engine, settings)
+    _make_folder(settings.heartbeat)
     wake = Wake()
     signal.signal(signal.SIGTERM, lambda *_: wake.stop())
     signal.signal(signal.SIGINT, lambda *_: wake.stop())
     signal.signal(signal.SIGHUP, lambda *_: wake.now())  # the owner paused or resumed
-    http = server.serve(web.create_app(engine.view, settings.allowed_hosts), settings.port)
     client = Client(settings.socket, settings.collector_uid, partial(_take, engine, wake), engine.trouble)
     threads = [threading.Thread(target=http.run, name="http"), threading.Thread(target=client.run, name="hand-off")]
     for thread in threads:
@@ -86,9 +87,27 @@ def run(settings: Settings) -> int:
     return 0
 
 
+def _serve(engine: Engine, settings: Settings) -> server.Server:
+    try:
+        return server.serve(web.create_app(engine.view, settings.allowed_hosts), settings.port)
+    except OSError as error:
+        raise SettingsError(
+            f"CPUTRACKER_PORT is {settings.port}, which cannot be listened on ({error.strerror}): choose a free one"
+        ) from error
+
+
+def _make_folder(heartbeat: Path) -> None:
+    try:
+        heartbeat.parent.mkdir(parents=True, exist_ok=True)
+        heartbeat.touch()
+    except OSError as error:
+        raise SettingsError(
+            f"CPUTRACKER_HEARTBEAT is {heartbeat}, which cannot be written ({error.strerror}): choose another place"
+        ) from error
+
+
 def loop(tick: Callable[[], float], wake: Wake, clock: Clock, heartbeat: Path) -> None:
     """Tick, say so, wait for the next due time or a wake-up; until told to stop."""
-    heartbeat.parent.mkdir(parents=True, exist_ok=True)
     while not wake.stopped:
         wait = tick()
         heartbeat.write_text(f"{clock.boot_ms()} {round(1_000 * wait) + SPARE_MS}\n", encoding="ascii")

@@ -9,6 +9,7 @@ import argparse
 import importlib
 import logging
 import os
+import sqlite3
 import sys
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
     except SettingsError as error:
         sys.stderr.write(f"cpu-publisher: {error}\n")
         return 2
-    except PublisherError as error:
+    except (PublisherError, OSError, sqlite3.DatabaseError) as error:
         sys.stderr.write(f"cpu-publisher: {error}\n")
         return 1
 

@@ -15,7 +15,7 @@ from cpu_publisher import status as status_of
 from cpu_publisher.clock import SystemClock
 from cpu_publisher.datasite import Datasite
 from cpu_publisher.engine import terms_of
-from cpu_publisher.errors import LedgerError, SettingsError
+from cpu_publisher.errors import LedgerError, LockedError, SettingsError
 from cpu_publisher.ledger import Ledger
 from cpu_publisher.ledger_schema import LEDGER_NAME, is_missing
 from cpu_publisher.pool import POOL_NAME
@@ -55,7 +55,7 @@ def ledger(args: argparse.Namespace, settings: Settings) -> int:
     if args.action == "accept":
         return _accept(args.code, settings)
     path = settings.private_dir / LEDGER_NAME
-    if is_missing(path):
+    if is_missing(path, read_only=True):
         raise SettingsError(f"there is no ledger in {settings.private_dir} yet: nothing was released")
     ledger = Ledger(path, read_only=True)
     try:
@@ -137,7 +137,14 @@ def _locked(settings: Settings) -> Iterator[tuple[PrivateFolder, Datasite]]:
 
 def _wake(settings: Settings) -> None:
     """Let the running publisher look at once, where its process can be reached; else it does at its next turn."""
-    holder = (PrivateFolder(settings.private_dir).folder.read("lock", 64) or b"").decode("ascii", "replace")
+    private = PrivateFolder(settings.private_dir)
+    try:
+        private.lock(settings.mode).release()
+    except LockedError:
+        pass
+    else:
+        return  # nobody holds it: the number in the file may be any process by now
+    holder = (private.folder.read("lock", 64) or b"").decode("ascii", "replace")
     found = re.fullmatch(r"pid (\d+), mode (\w+)\s*", holder)
     if found and found[2] == settings.mode and int(found[1]) != os.getpid():
         try:

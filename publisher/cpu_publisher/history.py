@@ -59,14 +59,20 @@ def append(folder: Folder, row: Row, pooled: Sequence[Pooled], released: float, 
     oldest = row.slot - days * DAY_SECONDS
     if (first := _first_slot(folder)) is not None and first < oldest - DAY_SECONDS:
         _forget(folder, oldest)  # once a day, not once a release
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         fd = os.open(HISTORY_NAME, flags, 0o600, dir_fd=folder.fd)
         with open(fd, "ab") as file:  # noqa: PTH123 - a descriptor, not a path
             os.fchmod(fd, 0o600)
-            file.write(json.dumps(line).encode() + b"\n")
+            file.write((b"\n" if _is_cut(fd) else b"") + json.dumps(line).encode() + b"\n")
     except OSError as error:
         raise FolderError(f"cannot append to {folder.path / HISTORY_NAME}: {error.strerror}") from error
+
+
+def _is_cut(fd: int) -> bool:
+    """Whether a crash or a full disk cut the last line short: the next one must not be lost with it."""
+    size = os.fstat(fd).st_size
+    return size > 0 and os.pread(fd, 1, size - 1) != b"\n"
 
 
 def _first_slot(folder: Folder) -> int | None:

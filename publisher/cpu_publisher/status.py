@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cpu_publisher import budget, guarantee, outlook
@@ -47,7 +49,7 @@ def collect(settings: Settings, terms: Terms, clock: Clock) -> dict[str, Any]:
         "epsilon_24h_cap": terms.cap_micro / budget.MICRO,
     }
     path = settings.private_dir / LEDGER_NAME
-    if is_missing(path):
+    if is_missing(path, read_only=True):
         return answer
     try:
         ledger = Ledger(path, read_only=True)
@@ -103,18 +105,21 @@ def _next_due(settings: Settings, terms: Terms, clock: Clock, ledger: Ledger) ->
 def _ask(port: int) -> tuple[str, bool, list[dict[str, str]]]:
     """State, readiness and findings of the publisher of this container, by its own /readyz on loopback."""
     url = f"http://127.0.0.1:{port}/readyz"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback is behind no proxy
     try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
-            report, ready = json.load(reply), True
-    except urllib.error.HTTPError as error:
-        with error:
-            report, ready = json.load(error), False
-    except (OSError, ValueError):
-        return STOPPED, False, []
+        try:
+            reply = direct.open(url, timeout=5)
+        except urllib.error.HTTPError as error:
+            reply = error
+        with reply:
+            report = json.load(reply)
+        ready, state = reply.status == HTTPStatus.OK, report["description"]
+    except (OSError, ValueError, http.client.HTTPException, KeyError, TypeError):
+        return STOPPED, False, []  # nobody there, or another program
     found = [
         {"code": code, "status": check["status"], "message": check["output"]}
         for code, checks in report.get("checks", {}).items()
         for check in checks
         if "output" in check
     ]
-    return report.get("description", STOPPED), ready, found
+    return state, ready, found

@@ -76,7 +76,7 @@ def open_ledger(
     path = folder / LEDGER_NAME
     born: tuple[Finding, ...] = ()
     if ledger_schema.is_missing(path):
-        if aside := sorted(p.name for p in folder.glob(f"{_CORRUPT}*")):
+        if aside := sorted(p.name for p in folder.glob(f"{_CORRUPT}*Z")):  # without its journal
             raise LedgerError(
                 "ledger_corrupt",
                 f"the ledger was damaged and is kept as {folder / aside[-1]};" + _go_on("ledger_corrupt"),

@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import random
 import secrets
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from tests.contract import strict_reader
 
-from cpu_publisher import budget
+from cpu_publisher import budget, cli, commands
 from cpu_publisher.datasite import Datasite
 from cpu_publisher.engine import Engine, terms_of
 from cpu_publisher.errors import FolderError, LedgerError
@@ -33,7 +35,6 @@ from cpu_publisher.slots import slot_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from cpu_publisher.pool import Stamp
     from cpu_publisher.view import View
@@ -42,6 +43,7 @@ EMAIL = "alice@example.com"
 START = 1_795_521_600  # 2026-11-24 12:00:00 UTC: slots of every length but the two longest start here
 OFFSET_MS = 20_000  # where in a sample interval the collector starts (a twelfth of it, if that is less)
 HOUR_MS = 3_600_000
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a random folder in it
 
 
 class Crash(SystemExit):
@@ -116,7 +118,7 @@ class Host:
         self.open()
 
     @property
-    def settings(self) -> Settings:
+    def environment(self) -> dict[str, str]:
         own = {
             "EMAIL": EMAIL,
             "DATASITE_DIR": str(self.datasite),
@@ -125,7 +127,11 @@ class Host:
             "HISTORY_DAYS": "0",
             **self.environ,
         }
-        return read({f"CPUTRACKER_{name}": text for name, text in own.items()})
+        return {f"CPUTRACKER_{name}": text for name, text in own.items()}
+
+    @property
+    def settings(self) -> Settings:
+        return read(self.environment)
 
     def birth(self) -> Birth:
         return Birth(
@@ -143,7 +149,7 @@ class Host:
 
     def stop(self) -> None:
         """End the process. Closing gives descriptors back, as the kernel would, and writes nothing."""
-        for name, reasons in self.view().counters.items():
+        for name, reasons in self.engine._counters.snapshot().items():
             for reason, count in reasons.items():
                 self.counts[name, reason] = self.counts.get((name, reason), 0) + count
         self.engine.close()
@@ -163,6 +169,11 @@ class Host:
 
     def pause(self, *, paused: bool = True) -> None:
         PrivateFolder(self.private).set_paused(paused)
+
+    def cli(self, *words: str) -> int:
+        """A command of the owner, at this host's time."""
+        with mock.patch.object(commands, "SystemClock", return_value=self.clock):
+            return cli.main(words, self.environment)
 
     # time
 
@@ -296,7 +307,7 @@ class Host:
         if document["ledger_id"] == ledger_id:
             assert self.ledger.has_body(document["seq"], body)
             assert before.get("ledger_id") != ledger_id or document["seq"] >= before["seq"]
-        assert round(self.public.stat().st_mtime_ns, -9) // 10**9 - strict_reader._unix(document["timestamp"]) in (0, 1)
+            assert self.public.stat().st_mtime_ns // 10**9 == strict_reader._unix(document["timestamp"])
         self._seen = body
 
     def check(self) -> None:
@@ -336,6 +347,13 @@ class Host:
 def no_noise() -> Iterator[None]:
     with mock.patch.object(Mechanism, "draw", lambda _self, total: total):
         yield
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """A folder in which an fsync costs nothing, where there is one."""
+    with tempfile.TemporaryDirectory(dir=_SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None) as name:
+        yield Path(name)
 
 
 class Fuse:

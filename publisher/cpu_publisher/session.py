@@ -121,6 +121,7 @@ class Session:
         for slot in self.pool.slots():
             if slot < before:
                 self._drop(self.pool.of_slot(slot), "slot_missed")
+                self._pass(slot)
         self._release_first(now)
         for slot in self.pool.slots():
             if self._due_ms(slot) <= now:
@@ -216,8 +217,7 @@ class Session:
             self._drop(pooled, reason)
         elif pooled:
             self._release(pooled, slot, "slot", self._due_ms(slot))
-        if pooled and slot == self._next_slot:
-            self._next_slot += self._preset.slot_seconds  # not an empty one, whether released or refused
+        self._pass(slot)
 
     def _release(self, pooled: Sequence[Pooled], slot: int, kind: str, due_ms: int) -> None:
         reconcile.check_public(self.ledger, self._datasite.read_public())
@@ -261,6 +261,11 @@ class Session:
     def _drop(self, pooled: Sequence[Pooled], reason: str) -> None:
         if count := self.pool.remove(pooled):
             self._counters.add("windows_dropped", reason, count)
+
+    def _pass(self, slot: int) -> None:
+        """A slot that had windows is not counted as empty, whether they were released or not."""
+        if slot == self._next_slot:
+            self._next_slot += self._preset.slot_seconds
 
     def _count_empty(self, now: int, current: int) -> None:
         """Count slots that became due without a window since this process began."""

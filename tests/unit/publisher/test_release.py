@@ -14,7 +14,7 @@ import pytest
 from tests.unit.publisher.sim import START, FakeClock, Host, no_noise
 
 from cpu_publisher import body, budget, ledger_schema
-from cpu_publisher.ledger import CARRIED, Ledger, Row
+from cpu_publisher.ledger import CARRIED, Ledger, Row, counts
 from cpu_publisher.noise import Mechanism
 from cpu_publisher.pool import Pooled, Stamp
 from cpu_publisher.presets import PRESETS
@@ -111,6 +111,23 @@ def test_after_a_jump_of_the_clock_it_resumes_when_a_day_has_really_passed(ledge
     windows = pooled(slot=slot)
     row = drafted(windows, slot, terms, jump_ms=2 * 86_400_000)
     assert release(ledger, terms, row, windows, NONCE) == Refused(slot + 86_400 - 3_600)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_default_cap_fits_24_hours_of_slots_of_its_preset_to_the_last(name: str) -> None:
+    """The 24 h of slots that end with any one at the preset's own cadence, each due on time."""
+    preset = PRESETS[name]
+    full, length = budget.spend_micro(preset, preset.windows_per_slot), preset.slot_seconds
+    sample = drafted(pooled(1))
+    at = {"slot_seconds": length, "spend_micro": full, "boot_id": "boot 1"}
+    common = {field: getattr(sample, field) for field in Row.__slots__} | at
+    rows = [
+        Row(**{**common, "slot": START + i * length, "boot_ms": 1_000 * i * length})
+        for i in range(-90_000 // length, 0)
+    ]
+    counting = [r for r in rows if counts(r, START, length, "boot 1", 0)]
+    assert len(counting) == preset.slots_per_day - 1
+    assert spent_micro(counting, 0) + full == budget.default_cap_micro(preset)
 
 
 def test_carried_spend_is_a_whole_cap_whatever_the_cap_is_now() -> None:

@@ -47,7 +47,10 @@ class PrivateFolder:
         owner = os.fstat(self.folder.fd).st_uid
         if owner != os.geteuid():
             raise FolderError(f"{root} belongs to uid {owner}, the publisher runs as {os.geteuid()}: chown it")
-        os.fchmod(self.folder.fd, 0o700)
+        try:
+            os.fchmod(self.folder.fd, 0o700)
+        except OSError as error:
+            raise FolderError(f"{root} cannot be made 0700 ({error.strerror}): mount it writable") from error
 
     def lock(self, mode: str = "container") -> Lock:
         """Take the lock for the life of the process; `mode` (`container` or `app`) is noted for whoever comes second.

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from configure import ConfigureError, Place, env_text, find_place, known_names, parse_env, place_of, unknown
+from configure import ConfigureError, Place, check, check_owner, env_text, find_place, known_names, parse_env, place_of
 from engine import ROOT, base_image, compose, require_engine, say, states
 
 ENV = ROOT / ".env"
@@ -27,7 +27,7 @@ def main() -> int:
     try:
         require_engine()
         values = settings()
-        prepare(place_of(values))
+        prepare(place_of(values), values)
         build()
         if states().get("publisher", {}).get("State") != "running":
             say("\n" + compose("run", "--rm", "--no-deps", "-T", "publisher", "preview", "--consent").strip() + "\n")
@@ -42,19 +42,25 @@ def settings() -> dict[str, str]:
     """The settings in force: .env (written once, if there is none) under the environment.
 
     Raises:
-        ConfigureError: a name is no setting.
+        ConfigureError: a name is no setting, or a value is not allowed.
     """
+    given = {name: text for name, text in os.environ.items() if name.startswith("CPUTRACKER_")}
     if not ENV.exists():
-        place = find_place(home(), os.environ) if not os.environ.get("CPUTRACKER_DATA_DIR") else None
-        status = place.datasite.stat() if place else None
-        ENV.write_text(env_text(place, (status.st_uid, status.st_gid) if status else None), encoding="utf-8")
+        place = None if given.get("CPUTRACKER_DATA_DIR") else find_place(home(), os.environ)
+        if place:
+            check_owner(place, owner_of(place), {})
+        ENV.write_text(env_text(place, owner_of(place) if place else None), encoding="utf-8")
         what = f"the datasite {place.datasite}" if place else "the embedded default, no SyftBox found"
         say(f"wrote {ENV.name}: {what}")
-    values = parse_env(ENV.read_text(encoding="utf-8"))
-    values |= {name: text for name, text in os.environ.items() if name.startswith("CPUTRACKER_")}
-    if wrong := unknown(values, known_names((ROOT / ".env.example").read_text(encoding="utf-8"))):
-        raise ConfigureError(f"{', '.join(wrong)}: no such setting; every setting is in .env.example")
+    values = {**parse_env(ENV.read_text(encoding="utf-8")), **given}
+    check(values, known_names((ROOT / ".env.example").read_text(encoding="utf-8")))
     return values
+
+
+def owner_of(place: Place) -> tuple[int, int]:
+    """Uid and gid of a datasite."""
+    status = place.datasite.stat()
+    return status.st_uid, status.st_gid
 
 
 def home() -> Path:
@@ -62,27 +68,23 @@ def home() -> Path:
     return Path(f"~{os.environ.get('SUDO_USER', '')}").expanduser()
 
 
-def prepare(place: Place | None) -> None:
+def prepare(place: Place | None, values: dict[str, str]) -> None:
     """Make the folders that are mounted, as the datasite's owner.
 
     Raises:
-        ConfigureError: root owns the datasite, or a folder cannot be made.
+        ConfigureError: the publisher must not run as the datasite's owner, or a folder cannot be made.
     """
     if place is None:
         return
-    owner = place.datasite.stat()
-    if owner.st_uid == 0:
-        raise ConfigureError(
-            f"{place.datasite} belongs to root, and the publisher must not run as root. Give it to the user who runs"
-            f" the SyftBox client:\n  chown -R USER: {place.data_dir}"
-        )
+    owner = owner_of(place)
+    check_owner(place, owner, values)
     for folder, mode in place.folders:
         if folder.is_symlink():
             raise ConfigureError(f"{folder} is a link: replace it by a folder")
         try:
             if not folder.exists():
                 folder.mkdir(mode=mode)
-                os.chown(folder, owner.st_uid, owner.st_gid)
+                os.chown(folder, *owner)
                 folder.chmod(mode)
         except OSError as error:
             raise ConfigureError(f"cannot make {folder}: {error.strerror}; make it as the datasite's owner") from None

@@ -187,7 +187,14 @@ class Engine:
             counters=self._counters,
         )
         self._closed = None
-        log.info("session open: preset %s, ledger %s", settings.preset.name, ledger.identity.ledger_id)
+        readers = "embedded default, nobody else sees it" if settings.embedded else ", ".join(settings.aggregators)
+        log.info(
+            "session open: %s (%s), preset %s, ledger %s",
+            settings.email,
+            readers,
+            settings.preset.name,
+            ledger.identity.ledger_id,
+        )
 
     def _heartbeat(self) -> None:
         """Keep the mirror counted by the old readers, unless a finding says that nothing may be written."""

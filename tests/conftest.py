@@ -1,0 +1,80 @@
+"""What all kinds of tests share: images built once, a clean engine before and after, logs with a failure."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.integration.pair import IMAGES, ROOT, SHORT, Pair, engine, make_data_dir, started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import docker
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[docker.DockerClient]:
+    """The engine, with nothing of ours on it before and after."""
+    client = engine()
+    assert not ours(client), "a test before this run left something on the engine: remove the projects ctt-*"
+    yield client
+    left = ours(client)
+    client.close()
+    assert not left, f"left on the engine: {left}"
+
+
+def ours(client: docker.DockerClient) -> list[str]:
+    """Containers, volumes and networks of test projects."""
+    names = [str(thing.name) for thing in (*client.containers.list(all=True), *client.networks.list())]
+    names += [str(volume.attrs["Name"]) for volume in client.volumes.list()]
+    return [name for name in names if name.startswith("ctt-")]
+
+
+@pytest.fixture(scope="session")
+def images(client: docker.DockerClient) -> str:
+    """The images of this work tree, built as `make up` builds them; their common first name."""
+    script = "import up; up.build()"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT / "tools",
+        env={**os.environ, "CPUTRACKER_IMAGES": IMAGES, "CPUTRACKER_PROJECT": IMAGES},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    if done.returncode:
+        pytest.fail(f"the images cannot be built:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}", pytrace=False)
+    assert client.images.get(f"{IMAGES}-collector")
+    return IMAGES
+
+
+@pytest.fixture(scope="session")
+def pair(client: docker.DockerClient, images: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """One running pair with short slots on a real datasite, for every test that does not harm it."""
+    with started(client, make_data_dir(tmp_path_factory.mktemp("syftbox") / "data"), **SHORT) as pair:
+        pair.until("a first publication", lambda: pair.released(1))
+        yield pair
+
+
+@pytest.fixture
+def own_pair(client: docker.DockerClient, images: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """A pair of its own for a test that kills, pauses or starves it."""
+    with started(client, make_data_dir(tmp_path_factory.mktemp("syftbox") / "data"), **SHORT) as pair:
+        pair.until("a first publication", lambda: pair.released(1))
+        yield pair
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failure shows what the containers said."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined] # pluggy's result object
+    if report.when == "call" and report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Pair):
+                report.sections.append(("containers", value.logs()))

@@ -46,7 +46,9 @@ def settings() -> dict[str, str]:
     Raises:
         ConfigureError: a name is no setting, or a value is not allowed.
     """
+    known = known_names((ROOT / ".env.example").read_text(encoding="utf-8"))
     given = {name: text for name, text in os.environ.items() if name.startswith("CPUTRACKER_")}
+    check(given, known)
     if not ENV.exists():
         place = place_of(given) or find_place(home(), os.environ)
         if place:
@@ -55,7 +57,7 @@ def settings() -> dict[str, str]:
         what = f"the datasite {place.datasite}" if place else "the embedded default, no SyftBox found"
         say(f"wrote {ENV.name}: {what}")
     values = {**parse_env(ENV.read_text(encoding="utf-8")), **given}
-    check(values, known_names((ROOT / ".env.example").read_text(encoding="utf-8")))
+    check(values, known)
     return values
 
 
@@ -121,7 +123,7 @@ def make_folder(folder: Path, mode: int, owner: tuple[int, int]) -> None:
 def build() -> None:
     """Build what is not built; the engine's cache makes a second time short."""
     say("building the two images (the first time takes a minute or two)")
-    compose("build", "--quiet", env={"BASE_IMAGE": base_image(), "DOCKER_BUILDKIT": "0"})
+    compose("build", "--quiet", env={"BASE_IMAGE": base_image()})
 
 
 if __name__ == "__main__":

@@ -270,6 +270,20 @@ def test_after_a_lost_pool_the_last_accepted_is_the_ledgers(host: Host) -> None:
     assert host.view().pooled_windows == 1
 
 
+def test_after_a_change_to_longer_slots_what_was_released_is_not_released_again(make: Callable[..., Host]) -> None:
+    host = make(PRESET="window")
+    host.run(430)
+    assert host.read()["slot"] == START
+    host.run(600)
+    host.restart(PRESET="hour")
+    host.run(HOUR - 430 - 600 + 60)
+    assert host.read()["slot"] == START + 600, "the hour of 12:00 holds slots that were released"
+    assert set(host.dropped()) <= {"slot_released", "other_settings", "interval_taken"}
+    assert host.dropped()["slot_released"] >= 8
+    host.run(HOUR)
+    assert (host.read()["slot"], host.read()["windows"]) == (START + HOUR, 12)
+
+
 def test_a_record_of_another_boot_or_of_nobody_is_rejected(host: Host) -> None:
     host.tick()
     utc, boot = host.clock.utc, host.clock.boot

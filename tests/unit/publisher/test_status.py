@@ -31,9 +31,11 @@ def serving(host: Host) -> Iterator[None]:
     thread = threading.Thread(target=running.run)
     thread.start()
     host.environ["PORT"] = str(running.port)
-    yield
-    running.close()
-    thread.join(timeout=5)
+    try:
+        yield
+    finally:
+        running.close()
+        thread.join(timeout=5)
 
 
 def test_before_anything_was_released(host: Host, capsys: pytest.CaptureFixture[str]) -> None:

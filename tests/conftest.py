@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.pair import IMAGES, ROOT, SHORT, Pair, engine, make_data_dir, started
+from tests.integration.pair import IMAGES, ROOT, RUN, SHORT, Pair, engine, make_data_dir, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def client() -> Iterator[docker.DockerClient]:
     """The engine, with nothing of ours on it before and after."""
     client = engine()
-    assert not ours(client), "a test before this run left something on the engine: remove the projects ctt-*"
+    assert not ours(client)
     yield client
     left = ours(client)
     client.close()
@@ -28,10 +28,11 @@ def client() -> Iterator[docker.DockerClient]:
 
 
 def ours(client: docker.DockerClient) -> list[str]:
-    """Containers, volumes and networks of test projects."""
-    names = [str(thing.name) for thing in (*client.containers.list(all=True), *client.networks.list())]
-    names += [str(volume.attrs["Name"]) for volume in client.volumes.list()]
-    return [name for name in names if name.startswith("ctt-")]
+    """Containers, networks and volumes of this run's projects."""
+    names = [container.name for container in client.containers.list(all=True)]
+    names += [network.name for network in client.networks.list()]
+    names += [volume.name for volume in client.volumes.list()]
+    return [name for name in names if name and name.startswith(RUN)]
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ SHORT = {
     "CPUTRACKER_PUBLISH_DELAY_SECONDS": "0.5",
 }
 IMAGES = "ctt-images"  # images are built once under this project's name and used by every test project
+RUN = f"ctt-{secrets.token_hex(3)}"  # begins the name of everything that this run puts on the engine
 LABEL = "com.docker.compose.project"
 T = TypeVar("T")
 NO_ENGINE = "no Docker engine answers: these tests need one (tools/ci-prepare starts it)"
@@ -70,7 +71,7 @@ class Pair:
 
     def __init__(self, client: docker.DockerClient, data_dir: Path | None, **settings: str) -> None:
         self.client = client
-        self.project = f"ctt-{secrets.token_hex(4)}"
+        self.project = f"{RUN}-{secrets.token_hex(3)}"
         self.data_dir = data_dir
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

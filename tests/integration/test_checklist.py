@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.integration.checklist import violations
+from tests.integration.pair import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +87,7 @@ def contents(client: docker.DockerClient, images: str) -> dict[str, dict[str, ta
     """Every file of each image, by `docker export`."""
     found = {}
     for name in ("collector", "publisher"):
-        container = client.containers.create(f"{images}-{name}", name=f"ctt-export-{name}")
+        container = client.containers.create(f"{images}-{name}", name=f"{RUN}-export-{name}")
         try:
             archive = io.BytesIO(b"".join(cast("Iterator[bytes]", container.export())))
         finally:

@@ -119,6 +119,9 @@ def test_a_data_folder_without_an_email_starts_nothing(
     client: docker.DockerClient, images: str, tmp_path: Path
 ) -> None:
     pair = Pair(client, make_data_dir(tmp_path / "data"), **SHORT, CPUTRACKER_EMAIL="")
-    done = pair.compose("up", "--detach", "--no-build", check=False)
-    assert done.returncode != 0
-    assert "CPUTRACKER_EMAIL" in done.stderr
+    try:
+        done = pair.compose("up", "--detach", "--no-build", check=False)
+        assert done.returncode != 0
+        assert "CPUTRACKER_EMAIL" in done.stderr
+    finally:
+        pair.remove()

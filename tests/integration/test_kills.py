@@ -1,6 +1,6 @@
 """Both containers killed by turns at random moments: no slot released twice, no window lost without a reason or twice.
 
-12 slots of 5 s in `make test`; `make soak` runs 60 (CPUTRACKER_SOAK_SLOTS).
+8 slots of 5 s in `make test`; `make soak` runs 60 (CPUTRACKER_SOAK_SLOTS).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.contract import strict_reader
 if TYPE_CHECKING:
     from tests.integration.pair import Pair
 
-SLOTS = int(os.environ.get("CPUTRACKER_SOAK_SLOTS", "12"))
+SLOTS = int(os.environ.get("CPUTRACKER_SOAK_SLOTS", "8"))
 SLOT_SECONDS = 5
 
 

@@ -45,11 +45,12 @@ class Place:
         """The owner's datasite."""
         return (self.data_dir / "datasites" if self.layout == "datasites" else self.data_dir) / self.email
 
-    @property
-    def folders(self) -> tuple[tuple[Path, int], ...]:
-        """The folders that must exist before anything is mounted, with their modes."""
+    def folders(self, *, mirror: bool) -> tuple[tuple[Path, int], ...]:
+        """The folders that must exist before anything is mounted, with their modes, parents first."""
         public, private = self.datasite / "app_data", self.data_dir / "private"
-        return (public, 0o755), (public / "cpu_tracker", 0o755), (private, 0o755), (private / "cpu_tracker", 0o700)
+        made = (public, 0o755), (public / "cpu_tracker", 0o755), (private, 0o755), (private / "cpu_tracker", 0o700)
+        old = self.datasite / "api_data"
+        return (*made, (old, 0o755), (old / "cpu_tracker", 0o755)) if mirror else made
 
 
 def find_place(home: Path, environ: Mapping[str, str]) -> Place | None:
@@ -166,4 +167,6 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _quoted(value: str) -> str:
+    if "'" in value or "\n" in value:
+        raise ConfigureError(f"{value!r} cannot stand in .env: rename the folder, or set CPUTRACKER_DATA_DIR yourself")
     return value if re.fullmatch(r"[\w@%+=:,./-]*", value) else f"'{value}'"

@@ -69,8 +69,6 @@ def require_engine() -> None:
 
 def base_image() -> str:
     """The base image to build on: a local one, the public one, or one made here where no registry answers."""
-    if chosen := os.environ.get("BASE_IMAGE"):
-        return chosen
     for image in (PUBLIC_BASE, LOCAL_BASE):
         if has_image(image):
             return image

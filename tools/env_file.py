@@ -32,11 +32,11 @@ def parse_env(text: str) -> dict[str, str]:
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
-        match = re.fullmatch(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", stripped)
+        match = re.fullmatch(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)", stripped)
         if match is None:
             raise ConfigureError(f".env line {number} is no NAME=value: {stripped[:60]!r}")
         value = match[2].strip()
-        quoted = re.fullmatch(r"'([^']*)'|\"([^\"]*)\"", value)
+        quoted = re.fullmatch(r"(?:'([^']*)'|\"([^\"]*)\")(?:\s+#.*)?", value)
         found[match[1]] = (quoted[1] or quoted[2] or "") if quoted else re.sub(r"\s+#.*$", "", value)
     return found
 

@@ -28,7 +28,7 @@ def main() -> int:
         of_container = of_publisher(values)
         place = place_of(values)
         prepare(place, values)
-        build()
+        build(values.get("BASE_IMAGE", ""))
         if states().get("publisher", {}).get("State") != "running":
             say("\n" + compose("run", "--rm", "--no-deps", "-T", "publisher", "preview", "--consent").strip() + "\n")
         compose("up", "--detach", "--no-build", "--remove-orphans")
@@ -47,7 +47,7 @@ def settings() -> dict[str, str]:
         ConfigureError: a name is no setting, or a value is not allowed.
     """
     known = known_names((ROOT / ".env.example").read_text(encoding="utf-8"))
-    given = {name: text for name, text in os.environ.items() if name.startswith("CPUTRACKER_")}
+    given = {name: text for name, text in os.environ.items() if name.startswith("CPUTRACKER_") or name in known}
     check(given, known)
     if not ENV.exists():
         place = place_of(given) or find_place(home(), os.environ)
@@ -98,7 +98,9 @@ def prepare(place: Place | None, values: dict[str, str]) -> None:
         return
     owner = owner_of(place)
     check_owner(place, owner, values)
-    for folder, mode in place.folders:
+    for folder, mode in place.folders(mirror="compose.mirror.yml" in values.get("COMPOSE_FILE", "")):
+        if folder.is_symlink():
+            raise ConfigureError(f"{folder} is a link: replace it by a folder")
         try:
             if not folder.exists():
                 make_folder(folder, mode, owner)
@@ -120,10 +122,10 @@ def make_folder(folder: Path, mode: int, owner: tuple[int, int]) -> None:
         os.close(descriptor)
 
 
-def build() -> None:
-    """Build what is not built; the engine's cache makes a second time short."""
+def build(base: str = "") -> None:
+    """Build what is not built, on `base` or what there is; the engine's cache makes a second time short."""
     say("building the two images (the first time takes a minute or two)")
-    compose("build", "--quiet", env={"BASE_IMAGE": base_image()})
+    compose("build", "--quiet", env={"BASE_IMAGE": base or base_image()})
 
 
 if __name__ == "__main__":

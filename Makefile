@@ -20,6 +20,7 @@ down: ## stop; ledger, pool and published file stay
 leave: ## stop taking part: remove the public and permission files, say what stays
 	@$(COMPOSE) down --remove-orphans
 	@$(COMPOSE) run --rm --no-deps -T publisher leave
+	@$(COMPOSE) down --remove-orphans
 
 logs: ## what both containers say
 	@$(COMPOSE) logs --tail 100

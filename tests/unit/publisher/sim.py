@@ -87,7 +87,6 @@ class Host:
         phase_ppm, day_ppm: what the ledger is born with.
         real: (boot id, boot_ms) -> true start, true end, mean of each window that was measured.
         rows: (ledger id, seq) -> release with its windows, as first seen.
-        drawn: (ledger id, seq) -> true time at which it was first seen.
         counts: (name, reason) -> how often, over all lives.
         handed: lines handed to the publisher.
     """
@@ -102,7 +101,6 @@ class Host:
     handed: int = 0
     real: dict[tuple[str, int], tuple[int, int, int]] = field(default_factory=dict)
     rows: dict[tuple[str, int], tuple[Row, tuple[Stamp, ...]]] = field(default_factory=dict)
-    drawn: dict[tuple[str, int], int] = field(default_factory=dict)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -292,10 +290,9 @@ class Host:
         name = self.ledger.identity.ledger_id
         newest = self.ledger._db.execute("SELECT MAX(seq) FROM releases").fetchone()[0]
         if newest and (name, newest) not in self.rows:
-            for row in self.ledger.rows():
-                if (name, row.seq) not in self.rows:
-                    self.rows[name, row.seq] = (row, self.ledger.stamps(row.seq))
-                    self.drawn[name, row.seq] = self.true_ms
+            seen = max((seq for ledger_id, seq in self.rows if ledger_id == name), default=0)
+            for row in self.ledger._rows("WHERE seq > ? ORDER BY seq", (seen,)):
+                self.rows[name, row.seq] = (row, self.ledger.stamps(row.seq))
         body = self.public.read_bytes() if self.public.exists() else b""
         if body != self._seen:
             self._read(body, name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +28,14 @@ def test_words_that_are_none(words: list[str], capsys: pytest.CaptureFixture[str
     assert "usage: cpu-publisher" in capsys.readouterr().err
 
 
+@pytest.fixture
+def _untouched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` sets these for the whole process, and for good."""
+    monkeypatch.setattr(os, "umask", lambda _: 0)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+
+
+@pytest.mark.usefixtures("_untouched")
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [

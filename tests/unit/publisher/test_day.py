@@ -108,10 +108,10 @@ def test_a_day_of_288_windows(name: str) -> None:
         assert host.rows or name == "day-sampled"
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(
     name=st.sampled_from([*PRESETS]),
-    events=st.lists(st.sampled_from([*EVENTS]), max_size=8),
+    events=st.lists(st.sampled_from([*EVENTS]), max_size=6),
     cap=st.sampled_from(["", "24"]),
     seed=st.integers(0, 2**32),
 )

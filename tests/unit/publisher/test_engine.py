@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.publisher.sim import START, Crash, Fuse, Host, no_noise
+from tests.unit.publisher.sim import START, Crash, Fuse, Host, no_noise, quick_folder
 
 from cpu_publisher.datasite import Datasite
 from cpu_publisher.engine import RETRY_MS, Engine
@@ -24,9 +24,9 @@ LEAK = Finding("permissions_leak", "syftperm.yaml lets everyone read")
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with no_noise():
-        host = Host(tmp_path)
+def host() -> Iterator[Host]:
+    with no_noise(), quick_folder() as root:
+        host = Host(root)
         yield host
         host.stop()
 

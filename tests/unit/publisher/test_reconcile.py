@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.publisher.sim import Host, no_noise
+from tests.unit.publisher.sim import Host, no_noise, quick_folder
 
 from cpu_publisher import reconcile
 from cpu_publisher.ledger import CARRIED, Ledger
@@ -21,9 +21,9 @@ DAY = 86_400
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with no_noise():
-        host = Host(tmp_path)
+def host() -> Iterator[Host]:
+    with no_noise(), quick_folder() as root:
+        host = Host(root)
         yield host
         host.check()
         host.stop()

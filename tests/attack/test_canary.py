@@ -22,6 +22,8 @@ COMMANDS = (("status",), ("status", "--json"), ("ledger", "show"), ("ledger", "e
 # As little ε as can be set: noise so wide that a noisy value equals a canary by chance once in some 10,000 runs.
 WIDE = {"CPUTRACKER_EPSILON": "0.001"}
 
+POSITION = re.compile(r'="-?([\d.]+)%"')
+
 
 def tokens(text: str) -> set[str]:
     """Every whole number in `text`, and every decimal one, as they stand there."""
@@ -91,11 +93,15 @@ def test_canaries_stay_in_the_private_folder(client: docker.DockerClient, images
             pair.until("the canaries are pooled", lambda: fed(pair, pages), 60)
             pair.until("they are released", lambda: len(kept(pair)) >= CANARIES - 1, 30)
             found = visible(pair, read_pages(pair) + pages) | {"liar": liar.logs().decode()}
+        drawn = " ".join(POSITION.findall(found["pages"]))
+        found["pages"] = POSITION.sub("", found["pages"])
         told = {token for mean in kept(pair) for token in as_written(mean)}
         told |= {f"{raw:g}" for raw in raws(pair)} | {f"{raw:.4f}" for raw in raws(pair)}
         assert len(set(canaries) & kept(pair)) >= 20, "the owner's history is the positive control"
         for where, text in found.items():
             assert not (hit := tokens(text) & told), f"{sorted(hit)} in {where}"
+        # Positions in a drawing follow the noise: one may look like a canary by chance, three would be drawn from them.
+        assert len(tokens(drawn) & told) < 3, "positions drawn from raw means"
         assert tokens((pair.private / "history.jsonl").read_text()) & told, "the search finds what is there"
     finally:
         pair.remove()

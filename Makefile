@@ -6,7 +6,7 @@ COMPOSE := tools/compose
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down leave logs status test unit lint audit soak bench requirements clean
+.PHONY: help up down leave logs status test unit lint audit soak bench requirements clean network network-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -15,12 +15,18 @@ up: ## this machine's noisy CPU into your datasite (an embedded default without 
 	@$(PYTHON) tools/up.py
 
 down: ## stop; ledger, pool and published file stay
-	@$(COMPOSE) down --remove-orphans
+	@$(COMPOSE) --profile '*' down --remove-orphans
 
 leave: ## stop taking part: remove the public and permission files, say what stays
-	@$(COMPOSE) down --remove-orphans
+	@$(COMPOSE) --profile '*' down --remove-orphans
 	@$(COMPOSE) run --rm --no-deps -T publisher leave
-	@$(COMPOSE) down --remove-orphans
+	@$(COMPOSE) --profile '*' down --remove-orphans
+
+network: ## no account? your release travels through a real SyftBox, server and clients on this machine
+	@$(PYTHON) tools/network.py
+
+network-down: ## stop that SyftBox; your pair runs on, all volumes stay
+	@$(COMPOSE) --profile network rm --stop --force syftbox-server syftbox-owner syftbox-aggregator
 
 logs: ## what both containers say
 	@$(COMPOSE) logs --tail 100

@@ -1,13 +1,14 @@
 # ruff: noqa: INP001 - a program that is copied into an image, no package
 """What the containers of the profile `network` run: a SyftBox server, or a client that logs in to it by itself.
 
-`box server`, `box client`, and, for whoever looks on, `box follow FILE...`. Everything is SyftBox's own program; this
-only gives it its folders, its data base and its token. The server hands a token to anybody who asks for one, for any
-address (it runs without e-mail): so it is for one machine, never for the internet.
+`box server`, `box client`, and, for whoever looks on, `box look FILE` and `box follow FILE`. All of it is SyftBox's own
+program; this only gives it its folders, its data base and its token. The server hands a token to anybody who asks for
+one, for any address (it runs without e-mail): so it is for one machine, never for the internet.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -93,35 +94,49 @@ def post(url: str, body: dict[str, str], token: str = "") -> dict[str, Any]:
     return dict(document)
 
 
-def follow(paths: list[Path]) -> None:
-    """A line of JSON for each new release that a file shows: path, seq, when it was due, when it was whole here."""
-    seen: dict[Path, int] = {}
+def state(path: Path) -> dict[str, Any] | None:
+    """A public file as it stands here; None while it is not there or half written (the client writes in place)."""
+    try:
+        content = path.read_bytes()
+        return {
+            "path": str(path),
+            "seq": json.loads(content)["seq"],
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "mtime": path.stat().st_mtime,  # at its owner: when it was due; elsewhere: when it was written there
+        }
+    except (OSError, ValueError):
+        return None
+
+
+def follow(path: Path) -> None:
+    """A line of JSON for each new release that the file shows, with the moment at which it was whole here."""
+    seq = None
     while True:
-        for path in paths:
-            try:
-                document = json.loads(path.read_bytes())
-                due = path.stat().st_mtime
-            except (OSError, ValueError):  # not there yet, or half written: the client writes in place
-                continue
-            if seen.get(path) != document["seq"]:
-                seen[path] = document["seq"]
-                line = {"path": str(path), "seq": document["seq"], "mtime": due, "seen": time.time()}
-                sys.stdout.write(json.dumps(line) + "\n")
-                sys.stdout.flush()
+        if (now := state(path)) and now["seq"] != seq:
+            seq = now["seq"]
+            say({**now, "seen": time.time()})
         time.sleep(FOLLOW_SECONDS)
 
 
+def say(line: dict[str, Any] | None) -> None:
+    """One line of JSON."""
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
 def main(arguments: list[str]) -> None:
-    """Run one of the three."""
+    """Run one of the four."""
     match arguments:
         case ["server"]:
             server()
         case ["client"]:
             client(dict(os.environ))
-        case ["follow", *paths] if paths:
-            follow([Path(path) for path in paths])
+        case ["look", path]:
+            say(state(Path(path)))
+        case ["follow", path]:
+            follow(Path(path))
         case _:
-            sys.exit("usage: box server | client | follow FILE...")
+            sys.exit("usage: box server | client | look FILE | follow FILE")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ from typing import Any
 from configure import ConfigureError
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCAL_BASE = "cpu-tracker-base:trixie"
-PUBLIC_BASE = "debian:trixie-slim"
 NO_ENGINE = """No Docker engine answers, and the two containers need one.
   Debian, Ubuntu: sudo apt-get install docker.io && sudo systemctl start docker
                   (then `sudo make up`, or add yourself to the group `docker`)
@@ -67,23 +65,24 @@ def require_engine() -> None:
         )
 
 
-def base_image() -> str:
+def base_image(suite: str = "trixie") -> str:
     """The base image to build on: a local one, the public one, or one made here where no registry answers."""
-    for image in (PUBLIC_BASE, LOCAL_BASE):
+    public, local = f"debian:{suite}-slim", f"cpu-tracker-base:{suite}"
+    for image in (public, local):
         if has_image(image):
             return image
-    say(f"getting the base image {PUBLIC_BASE}")
+    say(f"getting the base image {public}")
     try:
         pulled = subprocess.run(
-            ["docker", "pull", "--quiet", PUBLIC_BASE], check=False, capture_output=True, timeout=120, cwd=ROOT
+            ["docker", "pull", "--quiet", public], check=False, capture_output=True, timeout=120, cwd=ROOT
         )
         if pulled.returncode == 0:
-            return PUBLIC_BASE
+            return public
     except subprocess.TimeoutExpired:
         say("the registry does not answer")
-    say(f"no registry: making {LOCAL_BASE} with mmdebstrap")
-    run(str(ROOT / "tools" / "base-image"), LOCAL_BASE)
-    return LOCAL_BASE
+    say(f"no registry: making {local} with mmdebstrap")
+    run(str(ROOT / "tools" / "base-image"), local, suite)
+    return local
 
 
 def has_image(name: str) -> bool:

@@ -1,0 +1,75 @@
+"""What the health pages say in each state, from the first second to a recovery."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import requests
+from tests.integration.pair import SHORT, Pair, make_data_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import docker
+
+TOLD_WITHIN = 15  # seconds from a collector's end to a 503: 10 of patience, and a retry of the connection
+
+
+def codes(pair: Pair) -> dict[str, int]:
+    """Status of each health page."""
+    pages = ("/livez", "/readyz", "/healthz", "/healthz/collector")
+    return {path: requests.get(pair.url + path, timeout=5).status_code for path in pages}
+
+
+def state(pair: Pair) -> str:
+    """The state as the metrics and `/readyz` tell it, which must agree."""
+    told = requests.get(f"{pair.url}/readyz", timeout=5).json()["description"]
+    page = requests.get(f"{pair.url}/metrics", timeout=5).text
+    on = re.findall(r'^cputracker_state\{state="(\w+)"\} 1$', page, flags=re.MULTILINE)
+    return told if on == [told] else f"{told}, but the metrics say {on}"
+
+
+def test_every_state_is_told(client: docker.DockerClient, images: str, tmp_path: Path) -> None:
+    pair = Pair(client, make_data_dir(tmp_path / "data"), **SHORT)
+    try:
+        pair.compose("up", "--detach", "--no-build", "publisher")
+        pair.until("the web answers", lambda: pair.get("/livez"))
+        assert state(pair) == "starting"
+        assert codes(pair) == {"/livez": 200, "/readyz": 200, "/healthz": 200, "/healthz/collector": 503}
+
+        pair.compose("up", "--detach", "--no-build")
+        pair.until("a publication", lambda: pair.released(1))
+        pair.until("active", lambda: state(pair) == "active")
+        assert set(codes(pair).values()) == {200}
+
+        pair.command("pause")
+        pair.until("paused", lambda: state(pair) == "paused")
+        assert codes(pair)["/livez"] == 200
+        pair.command("resume")
+        pair.until("active again", lambda: state(pair) == "active")
+
+        _silence(pair)
+    finally:
+        pair.remove()
+
+
+def _silence(pair: Pair) -> None:
+    """The collector is killed and stays away; only what was pooled before is published; then it comes back."""
+    collector, witness = pair.container("collector"), pair.host_pid("publisher")
+    collector.update(restart_policy={"Name": "no"})  # type: ignore[arg-type] # stubs know two of the four
+    pair.kill("collector")
+    killed_ms, began = time.time_ns() // 1_000_000, time.monotonic()
+    said = pair.until("not ready", lambda: pair.ready(503), TOLD_WITHIN)
+    assert time.monotonic() - began <= TOLD_WITHIN
+    assert "collector_unreachable" in said["checks"]
+    assert codes(pair) == {"/livez": 200, "/readyz": 503, "/healthz": 503, "/healthz/collector": 503}
+    starts = [start for row in pair.ledger()["releases"] for start, _ in row["windows"]]
+    assert max(starts) <= killed_ms, "a window out of nowhere"
+    seq = (pair.body() or {"seq": 0})["seq"]
+    collector.update(restart_policy={"Name": "unless-stopped"})  # type: ignore[arg-type] # as above
+    collector.start()
+    pair.until("ready again", lambda: pair.ready(200))
+    pair.until("new releases", lambda: pair.released(seq + 1))
+    assert pair.host_pid("publisher") == witness, "the publisher needed no restart"

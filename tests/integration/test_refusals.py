@@ -1,0 +1,124 @@
+"""What is not as it must be: a clear reason, nothing published, nothing lost, and mended where it can be."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.integration.pair import OWNER, SHORT, Pair, make_data_dir, started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import docker
+
+
+def _of_another(data: Path) -> None:
+    for path in (data / "private" / "cpu_tracker", data / "datasites" / "alice@example.com" / "app_data/cpu_tracker"):
+        os.chown(path, OWNER + 1, OWNER + 1)
+
+
+def _no_ledger(data: Path) -> None:
+    (data / "private" / "cpu_tracker" / "ledger.sqlite3").write_bytes(b"this is no ledger" * 100)
+    os.chown(data / "private" / "cpu_tracker" / "ledger.sqlite3", OWNER, OWNER)
+
+
+def _leaking(data: Path) -> None:
+    path = data / "datasites" / "alice@example.com" / "syft.pub.yaml"
+    path.write_text(
+        "terminal: true\nrules:\n- pattern: '**'\n  access: {admin: [], write: [], read: ['*']}\n", encoding="utf-8"
+    )
+    path.chmod(0o644)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"), [(_of_another, "folder"), (_no_ledger, "ledger_corrupt"), (_leaking, "permissions_leak")]
+)
+def test_a_spoiled_folder_closes_the_publisher_with_a_reason(
+    client: docker.DockerClient, images: str, tmp_path: Path, spoil: Callable[[Path], None], code: str
+) -> None:
+    data = make_data_dir(tmp_path / "data")
+    spoil(data)
+    with started(client, data, **SHORT) as pair:
+        said = pair.until("a reason", lambda: pair.ready(503))
+        assert code in said["checks"], said
+        assert all(check["output"] for check in said["checks"][code])
+        assert not pair.public.exists()
+        assert code in pair.logs()
+
+
+def test_a_second_publisher_of_one_datasite_is_refused(own_pair: Pair) -> None:
+    second = Pair(own_pair.client, own_pair.data_dir, **SHORT)
+    try:
+        second.compose("up", "--detach", "--no-build")
+        said = second.until("a reason", lambda: second.ready(503))
+        assert "locked" in said["checks"], said
+        seen = own_pair.body()
+        assert seen
+        own_pair.until("the first goes on", lambda: own_pair.released(seen["seq"] + 1))
+        own_pair.container("publisher").stop(timeout=2)
+        second.until("the second takes over, with the ledger of the first", lambda: second.released(seen["seq"] + 3))
+        rows = second.ledger()["releases"]
+        assert len({(row["slot"], row["kind"]) for row in rows}) == len(rows)
+    finally:
+        second.remove()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"CPUTRACKER_EMAIL": "alice"}, "CPUTRACKER_EMAIL"),
+        ({"CPUTRACKER_LOWER": "40", "CPUTRACKER_UPPER": "30"}, "CPUTRACKER_UPPER"),
+        ({"CPUTRACKER_PRESET": "fast"}, "CPUTRACKER_PRESET"),
+    ],
+)
+def test_a_bad_setting_is_named_in_the_log_and_nothing_starts(
+    client: docker.DockerClient, images: str, tmp_path: Path, settings: dict[str, str], message: str
+) -> None:
+    data = make_data_dir(tmp_path / "data")
+    email = settings.get("CPUTRACKER_EMAIL", "alice@example.com")
+    (data / "datasites" / "alice@example.com").rename(data / "datasites" / email)
+    with started(client, data, **SHORT, **settings) as pair:
+        pair.until("the reason in the log", lambda: message in pair.logs())
+        assert not list(data.rglob("cpu_tracker.json"))
+
+
+@pytest.mark.parametrize(("uid", "reason"), [("0", "root"), ("60711", "uid")])
+def test_a_uid_that_is_no_wall_is_refused(
+    client: docker.DockerClient, images: str, tmp_path: Path, uid: str, reason: str
+) -> None:
+    data = make_data_dir(tmp_path / "data")
+    for path in (data, *data.rglob("*")):
+        os.chown(path, int(uid), int(uid))
+    with started(client, data, **SHORT, CPUTRACKER_UID=uid) as pair:
+        assert pair.until("it ended", lambda: _ended(pair)) == 2
+        assert reason in pair.container("publisher").logs().decode()
+        assert not list(data.rglob("cpu_tracker.json"))
+
+
+def test_a_collector_with_other_bounds_is_told_and_not_believed(
+    client: docker.DockerClient, images: str, tmp_path: Path
+) -> None:
+    data = make_data_dir(tmp_path / "data")
+    pair = Pair(client, data, **SHORT | {"CPUTRACKER_READINGS": "4"})
+    try:
+        pair.compose("up", "--detach", "--no-build", "collector")
+        pair.environ["CPUTRACKER_READINGS"] = "5"
+        pair.compose("up", "--detach", "--no-build", "publisher")
+        said = pair.until("a reason", lambda: pair.ready(503))  # two sample intervals and 15 s
+        assert "collector_silent" in said["checks"], said
+        page = pair.get("/metrics")
+        assert page is not None
+        assert 'cputracker_records_rejected_total{reason="settings"}' in page.text
+        assert pair.body() is None
+        pair.compose("up", "--detach", "--no-build", "collector")
+        pair.until("mended by the same settings for both", lambda: pair.released(1))
+    finally:
+        pair.remove()
+
+
+def _ended(pair: Pair) -> int:
+    """Exit code of a publisher that came to an end; 0 while it runs or is started anew."""
+    return int(pair.client.api.inspect_container(str(pair.container("publisher").id))["State"]["ExitCode"])

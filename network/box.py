@@ -1,9 +1,9 @@
 # ruff: noqa: INP001 - a program that is copied into an image, no package
 """What the containers of the profile `network` run: a SyftBox server, or a client that logs in to it by itself.
 
-`box server`, `box client`, and, for whoever looks on, `box look FILE` and `box follow FILE`. All of it is SyftBox's own
-program; this only gives it its folders, its data base and its token. The server hands a token to anybody who asks for
-one, for any address (it runs without e-mail): so it is for one machine, never for the internet.
+`box server`, `box client`, and, for whoever looks on, `box look FILE` and `box follow FILE SECONDS`. Server and client
+are SyftBox's own programs; this only gives them their folders, data base and token. The server hands a token to whoever
+asks for one, for any address (it runs without e-mail): so it is for one machine, never for the internet.
 """
 
 from __future__ import annotations
@@ -108,10 +108,10 @@ def state(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def follow(path: Path) -> None:
-    """A line of JSON for each new release that the file shows, with the moment at which it was whole here."""
-    seq = None
-    while True:
+def follow(path: Path, seconds: float) -> None:
+    """For so long, a line of JSON for each new release that the file shows, with the moment when it was whole here."""
+    seq, end = None, time.monotonic() + seconds
+    while time.monotonic() < end:
         if (now := state(path)) and now["seq"] != seq:
             seq = now["seq"]
             say({**now, "seen": time.time()})
@@ -133,10 +133,10 @@ def main(arguments: list[str]) -> None:
             client(dict(os.environ))
         case ["look", path]:
             say(state(Path(path)))
-        case ["follow", path]:
-            follow(Path(path))
+        case ["follow", path, seconds]:
+            follow(Path(path), float(seconds))
         case _:
-            sys.exit("usage: box server | client | look FILE | follow FILE")
+            sys.exit("usage: box server | client | look FILE | follow FILE SECONDS")
 
 
 if __name__ == "__main__":

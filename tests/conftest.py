@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     import docker
 
 
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """The publisher sets the umask of its process: no test may hand it to the next one."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def client() -> Iterator[docker.DockerClient]:
     """The engine, with nothing of ours on it before and after."""

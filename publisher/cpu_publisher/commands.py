@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cpu_publisher import app, export, guard, outlook, reconcile
@@ -78,8 +78,9 @@ def _accept(code: str | None, settings: Settings) -> int:
         public = datasite.read_public()
         try:
             ledger, _ = reconcile.open_ledger(settings.private_dir, public, terms, clock, birth)
-            found = "clock_behind_ledger" if reconcile.is_ahead(ledger, clock) else "nothing"
-            ledger.close()
+            found = "nothing"
+            with closing(ledger):
+                reconcile.check_clock(ledger, clock)
         except LedgerError as error:
             found = error.code
         if found != code:

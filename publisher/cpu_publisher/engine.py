@@ -24,7 +24,7 @@ from cpu_publisher.errors import (
 )
 from cpu_publisher.mirror import HEARTBEAT_SECONDS
 from cpu_publisher.private import PrivateFolder
-from cpu_publisher.reconcile import open_ledger
+from cpu_publisher.reconcile import check_clock, open_ledger
 from cpu_publisher.record import decode
 from cpu_publisher.release import Terms
 from cpu_publisher.session import Session
@@ -88,7 +88,7 @@ class Engine:
             try:
                 if self._session.accept(line):
                     self._heard_boot_ms = self._clock.boot_ms()  # outlives the session
-            except (PublisherError, sqlite3.DatabaseError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - fail closed, whatever it is
                 self._close(error)
 
     def _forget(self, line: bytes) -> None:
@@ -119,7 +119,7 @@ class Engine:
                 self._session.tick()
                 if self._settings.mirror:
                     self._heartbeat()
-            except (PublisherError, sqlite3.DatabaseError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - fail closed, whatever it is
                 self._close(error)
             return self._wait_ms(began_ms) / 1_000
 
@@ -128,7 +128,7 @@ class Engine:
         with self._lock:
             try:
                 return outlook.view(self._settings, self._terms, self._clock, self._watch(), self._session)
-            except (PublisherError, sqlite3.DatabaseError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - fail closed, whatever it is
                 self._close(error)
                 return outlook.view(self._settings, self._terms, self._clock, self._watch(), None)
 
@@ -173,6 +173,11 @@ class Engine:
         )
         public = self._datasite.read_public()
         ledger, self._notes = open_ledger(settings.private_dir, public, self._terms, self._clock, self._birth)
+        try:
+            check_clock(ledger, self._clock)
+        except LedgerError:
+            ledger.close()
+            raise
         for note in self._notes:
             log.warning("%s: %s", note.code, note.message)
         self._session = Session(
@@ -205,7 +210,7 @@ class Engine:
 
     def _close(self, error: Exception) -> None:
         """Fail closed: no session, a reason, another try later."""
-        finding = Finding(_code(error), str(error))
+        finding = Finding(_code(error), _message(error))
         if finding != self._closed:
             log.error("closed (%s): %s", finding.code, finding.message)
         self._closed = finding
@@ -236,4 +241,11 @@ def _code(error: Exception) -> str:
         return "permissions_leak"
     if isinstance(error, sqlite3.DatabaseError):
         return "ledger_unusable"
-    return "folder"
+    return "folder" if isinstance(error, (PublisherError, OSError)) else "internal"
+
+
+def _message(error: Exception) -> str:
+    """What it says, if it is one that is known to carry no CPU value; else only what kind it is."""
+    if isinstance(error, (PublisherError, sqlite3.DatabaseError, OSError)):
+        return str(error)
+    return f"an error that was not expected ({type(error).__name__}): nothing is released; please report it"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from cpu_publisher import __version__, accounting, budget, guarantee
 from cpu_publisher import body as bodies
 from cpu_publisher.permissions import DATA_NAME
-from cpu_publisher.reconcile import BEHIND_CLOCK, is_ahead
 from cpu_publisher.release import spent_micro
 from cpu_publisher.slots import slot_of, timestamp
 from cpu_publisher.view import Finding, LastRelease, View
@@ -66,15 +65,6 @@ def view(settings: Settings, terms: Terms, clock: Clock, watch: Watch, session: 
                 "budget_exhausted",
                 f"the cap on ε of 24 h of slots is reached; the slot of"
                 f" {timestamp(1_000 * resumes)} UTC can be released again; nothing needs to be done",
-            )
-        )
-    if session and row and is_ahead(session.ledger, clock):
-        findings.append(
-            Finding(
-                BEHIND_CLOCK,
-                f"the clock is behind the last release ({timestamp(1_000 * row.slot)}"
-                " UTC): nothing is released until it has caught up; set the clock, or, if it was wrong"
-                f" before, run: cpu-publisher ledger accept {BEHIND_CLOCK}",
             )
         )
     if not settings.isolation:

@@ -17,7 +17,7 @@ from cpu_publisher import ledger_schema
 from cpu_publisher.errors import LedgerError
 from cpu_publisher.ledger import CARRIED, FOLLOWS, Identity, Ledger, Row
 from cpu_publisher.ledger_schema import LEDGER_NAME
-from cpu_publisher.slots import PPM, slot_of
+from cpu_publisher.slots import PPM, slot_of, timestamp
 from cpu_publisher.view import Finding
 
 if TYPE_CHECKING:
@@ -152,10 +152,19 @@ def check_public(ledger: Ledger, public: bytes | None) -> tuple[Finding, ...]:
     return ()
 
 
-def is_ahead(ledger: Ledger, clock: Clock) -> bool:
-    """Whether the last release lies in a later slot than now: the clock was stepped back, or was wrong before."""
+def check_clock(ledger: Ledger, clock: Clock) -> None:
+    """Refuse to go on while the last release lies in a later slot than now.
+
+    Raises:
+        LedgerError: `clock_behind_ledger`: the clock was stepped back, or was wrong when that was released.
+    """
     last = ledger.last()
-    return last is not None and slot_of(clock.utc_ms(), last.slot_seconds) < last.slot
+    if last is not None and slot_of(clock.utc_ms(), last.slot_seconds) < last.slot:
+        raise LedgerError(
+            BEHIND_CLOCK,
+            f"the clock is behind the last release ({timestamp(1_000 * last.slot)} UTC): nothing is released until it"
+            " has caught up. Set the clock, or, if it was wrong before," + _go_on(BEHIND_CLOCK),
+        )
 
 
 def accept(folder: Path, code: str, public: bytes | None, *, terms: Terms, clock: Clock, birth: Birth) -> str:

@@ -13,7 +13,7 @@ from cpu_publisher import body as bodies
 from cpu_publisher import history, reconcile
 from cpu_publisher.errors import RecordRejectedError
 from cpu_publisher.pool import Pool, Pooled, Stamp, is_after, refusal
-from cpu_publisher.record import OLD_MS, check_fresh, decode
+from cpu_publisher.record import AHEAD_MS, OLD_MS, check_fresh, decode
 from cpu_publisher.release import Refused, draft, release
 from cpu_publisher.slots import day_interval, phase_ms, slot_due_ms, slot_of
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from cpu_publisher.view import Finding
 
 log = logging.getLogger(__name__)
-AHEAD_MS = 1_000
 
 
 class Session:
@@ -102,6 +101,7 @@ class Session:
             PublisherError: nothing may be released until it is mended.
         """
         self._settle()
+        reconcile.check_clock(self.ledger, self._clock)
         self._inspect()
         if any(finding.fatal for finding in self.findings):
             return
@@ -117,6 +117,7 @@ class Session:
             return
         if (newest := self.ledger.newest_body()) and newest[1] == "paused":
             self._publish_status("active", None)
+        self._drop([p for p in self.pool.windows if p.stamp.started_at_ms > now + AHEAD_MS], "ahead_of_clock")
         before = current - self._preset.slot_seconds
         for slot in self.pool.slots():
             if slot < before:

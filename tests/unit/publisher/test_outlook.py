@@ -68,6 +68,7 @@ def test_nothing_is_due_while_nothing_goes_out(host: Host, state: str) -> None:
 def test_the_clock_behind_the_ledger_names_the_command_in_full(host: Host) -> None:
     host.run(3_700)
     host.clock.utc -= 86_400_000
+    host.engine.tick()
     (finding,) = [f for f in host.view().findings if f.code == "clock_behind_ledger"]
     assert finding.message.endswith("run: cpu-publisher ledger accept clock_behind_ledger")
     assert finding.fatal

@@ -183,9 +183,7 @@ def test_a_second_kind_of_publisher_is_refused_until_the_owner_moves(running: Ho
     assert running.codes()[0] == "ledger_other_mode"
 
 
-def test_a_clock_behind_the_ledger_is_told_and_releases_nothing(
-    running: Host, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_clock_behind_the_ledger_is_told_and_releases_nothing(running: Host) -> None:
     running.clock.utc -= 2 * DAY * 1_000
     running.run(3_700)
     assert "clock_behind_ledger" in running.codes()
@@ -193,11 +191,7 @@ def test_a_clock_behind_the_ledger_is_told_and_releases_nothing(
     assert "cpu-publisher ledger accept clock_behind_ledger" in message
     assert "2026-11-24 12:00:00 UTC" in message
     assert running.read()["seq"] == 2
-    assert running.cli("ledger", "accept", "clock_behind_ledger") == 1
-    assert "another publisher" in capsys.readouterr().err
-    running.stop()
-    assert running.cli("ledger", "accept", "clock_behind_ledger") == 0
-    running.open()
+    assert running.cli("ledger", "accept", "clock_behind_ledger") == 0, "while it runs: closed, it holds no lock"
     running.run(400)
     assert running.codes() == ["budget_exhausted"]
 

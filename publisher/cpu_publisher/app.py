@@ -88,8 +88,9 @@ def run(settings: Settings) -> int:
 
 
 def _serve(engine: Engine, settings: Settings) -> server.Server:
+    host = "0.0.0.0" if settings.isolation else "127.0.0.1"  # noqa: S104 - in a container the host publishes loopback only
     try:
-        return server.serve(web.create_app(engine.view, settings.allowed_hosts), settings.port)
+        return server.serve(web.create_app(engine.view, settings.allowed_hosts), settings.port, host)
     except OSError as error:
         raise SettingsError(
             f"CPUTRACKER_PORT is {settings.port}, which cannot be listened on ({error.strerror}): choose a free one"

@@ -76,14 +76,14 @@ class Session:
     def accept(self, line: bytes) -> bool:
         """Pool the window of one line from the collector, or count why not. The line is never logged.
 
-        Returns whether the line was a valid and fresh record, pooled or not.
+        Returns whether the line was a valid and recent record, pooled or not.
         """
         last = self._last_stamp()
         try:
             window = self._believe(line, last)
         except RecordRejectedError as error:
             self._counters.add("records_rejected", error.reason)
-            return False
+            return error.reason == "not_newer"  # the newest one again, after a reconnect: its sender lives
         boot_id = self._clock.boot_id()
         stamp = Stamp(window.started_at_ms, window.boot_ms, window.span_ms, boot_id)
         reason = "paused" if self._private.is_paused() else refusal(stamp, last, self._preset, self._day_interval)
@@ -153,11 +153,11 @@ class Session:
     def _believe(self, line: bytes, last: Stamp | None) -> Window:
         """The window of a line that is a record of this collector, fresh by both clocks."""
         window = decode(line, self._preset)
-        last_started = last.started_at_ms if last else None
-        check_fresh(window, now_utc_ms=self._clock.utc_ms(), last_started_ms=last_started, preset=self._preset)
         age = self._clock.boot_ms() - window.boot_ms
         if not -AHEAD_MS <= age <= 1_000 * self._preset.sample_seconds + OLD_MS:
             raise RecordRejectedError("boot_clock")  # covers_seconds rests on it: it must agree with our own clock
+        last_started = last.started_at_ms if last else None
+        check_fresh(window, now_utc_ms=self._clock.utc_ms(), last_started_ms=last_started, preset=self._preset)
         return window
 
     def _inspect(self) -> None:

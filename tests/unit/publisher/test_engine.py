@@ -207,3 +207,21 @@ def test_a_folder_that_is_missing_or_not_ours_is_told(host: Host, monkeypatch: p
     host.engine.tick()
     assert "chown" in host.view().findings[0].message
     monkeypatch.undo()
+
+
+def test_the_newest_record_again_shows_that_the_collector_lives_unless_it_is_old(host: Host) -> None:
+    """After a restart the collector hands its newest record on again: `make up` must not wait for the next one."""
+    host.tick()
+    line = host.line(host.clock.utc_ms() - 8_000, host.clock.boot_ms() - 8_000, 5_003, 1_234)
+    host.engine.accept(line)
+    host.restart()
+    host.tick()
+    assert host.view().collector_age_seconds is None
+    host.engine.accept(line)
+    assert host.view().collector_age_seconds == 0
+    assert host.count("records_rejected", "not_newer") == 1
+    host.restart()
+    host.tick()
+    host.clock.go(400_000)
+    host.engine.accept(line)
+    assert host.view().collector_age_seconds is None

@@ -123,9 +123,15 @@ def make_folder(folder: Path, mode: int, owner: tuple[int, int]) -> None:
 
 
 def build(base: str = "") -> None:
-    """Build what is not built, on `base` or what there is; the engine's cache makes a second time short."""
+    """Build what is not built, on `base` or what there is; the engine's cache makes a second time short.
+
+    One after the other: two at once would each make the layers that they share, and the next build would find those of
+    one only, so that it makes the other's once more.
+    """
     say("building the two images (the first time takes a minute or two)")
-    compose("build", "--quiet", env={"BASE_IMAGE": base or base_image()})
+    chosen = base or base_image()
+    for service in ("collector", "publisher"):
+        compose("build", "--quiet", service, env={"BASE_IMAGE": chosen})
 
 
 if __name__ == "__main__":

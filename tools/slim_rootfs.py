@@ -59,7 +59,6 @@ def main() -> None:
     parser.add_argument("--own", type=Path, required=True, help="the package's own folder")
     parser.add_argument("--command", required=True, help="name of its command")
     parser.add_argument("--without", nargs="*", default=(), help="more parts of the standard library to leave out")
-    parser.add_argument("--strip", action="store_true", help="strip symbols from the dependencies' libraries")
     args = parser.parse_args()
     root: Path = args.root
     copy_python(root, args.without)
@@ -73,9 +72,6 @@ def main() -> None:
     )
     own = site / args.own.name
     shutil.copytree(args.own, own, ignore=shutil.ignore_patterns("__pycache__"))
-    if args.strip:
-        for library in site.rglob("*.so*"):
-            subprocess.run(["strip", "--strip-unneeded", library], check=True)
     copy_linked(root)
     launcher = root / "usr/bin" / args.command
     launcher.write_text(f"#!/usr/bin/python3\nimport sys\n\nfrom {own.name}.cli import main\n\nsys.exit(main())\n")

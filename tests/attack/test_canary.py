@@ -16,7 +16,7 @@ from tests.integration.pair import SHORT, Pair, make_data_dir
 if TYPE_CHECKING:
     import docker
 
-CANARIES = 22
+CANARIES = 21
 PAGES = ("/", "/livez", "/readyz", "/healthz", "/healthz/collector", "/metrics", "/static/style.css")
 COMMANDS = (("status",), ("status", "--json"), ("ledger", "show"), ("ledger", "export"), ("audit",), ("preview",))
 # As little ε as can be set: noise so wide that a noisy value equals a canary by chance once in some 10,000 runs.

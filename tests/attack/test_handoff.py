@@ -50,7 +50,7 @@ def test_control_the_collector_can_change_it(own_pair: Pair) -> None:
 
 def test_a_crowd_that_never_reads_moves_no_window(own_pair: Pair) -> None:
     """Right and wrong uids, hundreds of connections: one window in each sample interval, as before."""
-    seconds = 8
+    seconds = 5
     crowds = [f"{uid}:{HANDOFF_GROUP}" for uid in (OWNER, STRANGER)]
     with (
         sibling(own_pair, "crowd", str(seconds), user=crowds[0], handoff="ro", **HARDENED) as right,
@@ -61,7 +61,7 @@ def test_a_crowd_that_never_reads_moves_no_window(own_pair: Pair) -> None:
             assert crowd.wait(timeout=60)["StatusCode"] == 0
             assert int(crowd.logs().split()[-1]) > 200  # it was a crowd
     assert before
-    own_pair.until("two more releases", lambda: own_pair.released(before["seq"] + 3))
+    own_pair.until("two more releases", lambda: own_pair.released(before["seq"] + 2))
     rows = [row for row in own_pair.ledger()["releases"] if row["seq"] > before["seq"]]
     starts = [start for row in rows for start, _ in row["windows"]]
     gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 from tests.integration.pair import SHORT, Pair, make_data_dir
@@ -44,15 +44,28 @@ def test_every_state_is_told(client: docker.DockerClient, images: str, tmp_path:
         pair.until("active", lambda: state(pair) == "active")
         assert set(codes(pair).values()) == {200}
 
-        pair.command("pause")
-        pair.until("paused", lambda: state(pair) == "paused")
-        assert codes(pair)["/livez"] == 200
-        pair.command("resume")
-        pair.until("active again", lambda: state(pair) == "active")
-
+        _pause(pair)
         _silence(pair)
     finally:
         pair.remove()
+
+
+def _pause(pair: Pair) -> None:
+    """The owner pauses: the last value stays and says so, nothing new comes; then it goes on."""
+    pair.command("pause")
+    pair.until("paused", lambda: state(pair) == "paused")
+    body = pair.until("the file says so", lambda: _of_status(pair, "paused"))
+    assert codes(pair)["/livez"] == 200
+    pair.until("the next slot is over", lambda: time.time() > body["slot"] + 12)
+    assert (pair.body() or {})["seq"] == body["seq"]
+    pair.command("resume")
+    pair.until("active again", lambda: state(pair) == "active")
+    pair.until("a new release", lambda: pair.released(body["seq"] + 1))
+
+
+def _of_status(pair: Pair, status: str) -> dict[str, Any] | None:
+    body = pair.body()
+    return body if body and body["status"] == status else None
 
 
 def _silence(pair: Pair) -> None:

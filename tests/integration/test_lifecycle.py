@@ -30,34 +30,6 @@ def test_the_pair_comes_up_in_any_order(client: docker.DockerClient, images: str
         pair.remove()
 
 
-def test_a_collector_killed_is_told_and_comes_back(own_pair: Pair) -> None:
-    pair = own_pair
-    pair.container("collector").stop(timeout=2)
-    said = pair.until("not ready without a collector", lambda: pair.ready(503))
-    assert "collector_unreachable" in said["checks"]
-    lost = pair.get("/healthz/collector")
-    assert lost is not None
-    assert lost.status_code == 503
-    body = pair.body()
-    assert body
-    pair.container("collector").start()
-    pair.until("ready again without a restart of the publisher", lambda: pair.ready(200))
-    pair.until("new releases", lambda: pair.released(body["seq"] + 1))
-    assert pair.container("publisher").attrs["RestartCount"] == 0
-
-
-def test_pause_and_resume(own_pair: Pair) -> None:
-    pair = own_pair
-    assert "paused" in pair.command("pause")
-    pair.until("the status", lambda: (pair.body() or {}).get("status") == "paused")
-    seq = (pair.body() or {})["seq"]
-    slot = pair.ledger()["releases"][-1]["slot"]
-    pair.until("a slot passes", lambda: time.time() > slot + 12)
-    assert (pair.body() or {})["seq"] == seq
-    pair.command("resume")
-    pair.until("a new release", lambda: pair.released(seq + 1))
-
-
 @pytest.mark.parametrize("service", ["collector", "publisher"])
 def test_sigterm_ends_cleanly_in_under_a_second(own_pair: Pair, service: str) -> None:
     container = own_pair.container(service)

@@ -96,7 +96,9 @@ class Federation(Pair):
         return code, paths
 
     @contextmanager
-    def joined(self, name: str, email: str, data: str, mounts: dict[str, str], uid: int) -> Iterator[Container]:
+    def joined(
+        self, name: str, email: str, data: str, mounts: dict[str, str], uid: int, *, tmp_mb: int = 16
+    ) -> Iterator[Container]:
         """One more client, hardened as the others; gone afterwards.
 
         Args:
@@ -105,8 +107,9 @@ class Federation(Pair):
             data: its data folder.
             mounts: volume -> folder; without any, `data` is a tmpfs.
             uid: of its user and group.
+            tmp_mb: size of its /tmp, the only other place that it can write to.
         """
-        tmpfs = {"/tmp": "size=16m,mode=1777"}  # noqa: S108 - inside the container
+        tmpfs = {"/tmp": f"size={tmp_mb}m,mode=1777"}  # noqa: S108 - inside the container
         if not mounts:
             tmpfs[data] = f"size=16m,uid={uid},gid={uid},mode=0755"
         container = self.client.containers.run(
@@ -122,7 +125,7 @@ class Federation(Pair):
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],
-            mem_limit="384m",
+            mem_limit=f"{384 + tmp_mb}m",
             pids_limit=64,
             detach=True,
         )

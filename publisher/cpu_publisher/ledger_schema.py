@@ -116,6 +116,7 @@ def _open(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = TRUNCATE")
         db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA temp_store = MEMORY")  # the container has no /tmp to write to
     db.execute("PRAGMA trusted_schema = OFF")
     return db
 

@@ -65,7 +65,7 @@ def records(draw: st.DrawFn) -> tuple[Preset, Measured]:
     """Any settings that the publisher allows, and any window that the collector could measure under them."""
     sample = draw(st.sampled_from(DIVISORS))
     # ms that the readings may take so that covers is positive, also rounded down
-    reach = 1_000 * sample - min(3_000, 150 * sample) - min(500, 25 * sample) - 1_000 * (sample >= 10)
+    reach = 1_000 * sample - min(3_000, 150 * sample) - min(500, 25 * sample) - (1_000 if sample >= 10 else 1)
     interval_ms = draw(st.integers(20, min(10_000, reach)))
     lower = draw(st.integers(0, 99))
     preset = customise(

@@ -6,7 +6,7 @@ COMPOSE := tools/compose
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down leave logs status test unit lint audit soak bench requirements clean network network-down
+.PHONY: help up down leave logs status test unit lint audit soak bench requirements clean network network-down demo demo-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,12 @@ leave: ## stop taking part: remove the public and permission files, say what sta
 	@$(COMPOSE) --profile '*' down --remove-orphans
 	@$(COMPOSE) run --rm --no-deps -T publisher leave
 	@$(COMPOSE) --profile '*' down --remove-orphans
+
+demo: ## the whole system here, apart from your own pair: real SyftBox, fifty simulated participants, the page
+	@$(PYTHON) tools/demo.py
+
+demo-down: ## take all of the demo away
+	@$(PYTHON) tools/demo.py down
 
 network: ## no account? your release travels through a real SyftBox, server and clients on this machine
 	@$(PYTHON) tools/network.py

@@ -38,7 +38,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 def ours(client: docker.DockerClient) -> list[str]:
     """Containers, networks and volumes of this run's projects."""
-    names = [container.name for container in client.containers.list(all=True)]
+    names = [container.name for container in client.containers.list(all=True, ignore_removed=True)]
     names += [network.name for network in client.networks.list()]
     names += [volume.name for volume in client.volumes.list()]
     return [name for name in names if name and name.startswith(RUN)]

@@ -120,14 +120,14 @@ class Pair:
     def container(self, service: str) -> Container:
         """The container of a service, freshly inspected."""
         found = self.client.containers.list(
-            all=True, filters={"label": [f"{LABEL}={self.project}", f"com.docker.compose.service={service}"]}
+            all=True, ignore_removed=True, filters={"label": [f"{LABEL}={self.project}", f"com.docker.compose.service={service}"]}
         )
         assert found, f"no container {service}"
         return found[0]
 
     def logs(self) -> str:
         """What both say."""
-        found = self.client.containers.list(all=True, filters={"label": f"{LABEL}={self.project}"})
+        found = self.client.containers.list(all=True, ignore_removed=True, filters={"label": f"{LABEL}={self.project}"})
         return "\n".join(f"--- {c.name}\n{c.logs(tail=40).decode(errors='replace')}" for c in found)
 
     def get(self, path: str, **headers: str) -> requests.Response | None:

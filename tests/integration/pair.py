@@ -120,7 +120,9 @@ class Pair:
     def container(self, service: str) -> Container:
         """The container of a service, freshly inspected."""
         found = self.client.containers.list(
-            all=True, ignore_removed=True, filters={"label": [f"{LABEL}={self.project}", f"com.docker.compose.service={service}"]}
+            all=True,
+            ignore_removed=True,
+            filters={"label": [f"{LABEL}={self.project}", f"com.docker.compose.service={service}"]},
         )
         assert found, f"no container {service}"
         return found[0]

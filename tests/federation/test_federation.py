@@ -68,9 +68,11 @@ def test_a_stranger_gets_nothing_and_403(federation: Federation) -> None:
 
 
 def test_raw_mean_ledger_and_history_never_reach_the_server(federation: Federation) -> None:
-    assert "private/ledger.sqlite3" in federation.copy("publisher", "/private")
-    # Idle and full windows are round numbers: wait until enough means can be told from anything else.
-    raw = federation.until("five distinctive raw means", lambda: distinctive(federation), 2 * SLOW)
+    private = federation.copy("publisher", "/private")
+    assert "private/ledger.sqlite3" in private
+    # An idle or full machine has round means, which nothing can tell from other numbers: here those that can be told are
+    # searched for, tests/attack searches for canaries.
+    raw = raw_tokens(private["private/history.jsonl"].decode())
     everything = {
         **federation.copy("syftbox-server", "/server"),
         **federation.copy("syftbox-aggregator", "/aggregator"),
@@ -132,12 +134,6 @@ def seq_at(federation: Federation) -> int:
 def tokens(text: str) -> set[str]:
     """Every whole decimal number in `text`."""
     return set(re.findall(r"(?<![\w.])\d{1,3}\.\d{2,}(?!\w)", text))
-
-
-def distinctive(federation: Federation) -> set[str] | None:
-    """The raw means of the owner's history that are told by their digits, once there are five."""
-    found = raw_tokens(federation.copy("publisher", "/private")["private/history.jsonl"].decode())
-    return found if len(found) >= 5 else None
 
 
 def raw_tokens(history: str) -> set[str]:

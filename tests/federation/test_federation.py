@@ -70,8 +70,8 @@ def test_a_stranger_gets_nothing_and_403(federation: Federation) -> None:
 def test_raw_mean_ledger_and_history_never_reach_the_server(federation: Federation) -> None:
     private = federation.copy("publisher", "/private")
     assert "private/ledger.sqlite3" in private
-    # An idle or full machine has round means, which nothing can tell from other numbers: here those that can be told are
-    # searched for, tests/attack searches for canaries.
+    # An idle or full machine has round means, which nothing can tell from other numbers: here those that can be told
+    # are searched for, tests/attack searches for canaries.
     raw = raw_tokens(private["private/history.jsonl"].decode())
     everything = {
         **federation.copy("syftbox-server", "/server"),

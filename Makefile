@@ -53,7 +53,7 @@ lint: ## ruff and mypy, as pre-commit runs them
 	@tools/venv dev
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
-	@$(VENV)/mypy collector publisher aggregator tools bench tests
+	@$(VENV)/mypy collector publisher aggregator network tools bench tests main.py
 
 audit: ## what the noise, the ledger and the kills show; regenerates docs/audit.md
 	@tools/venv dev

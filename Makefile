@@ -3,6 +3,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv/bin
 COMPOSE := tools/compose
+# Two workers: most tests wait for a slot or a download. A file's tests stay together, in the order of tests/conftest.py.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
@@ -43,11 +45,11 @@ status: ## state, last release, budget, what is wrong
 test: ## everything: lint, types, all tests, one summary
 	@tools/venv dev
 	@$(MAKE) --no-print-directory lint
-	@$(VENV)/python -m pytest
+	@$(PYTEST)
 
 unit: ## unit and contract tests only
 	@tools/venv dev
-	@$(VENV)/python -m pytest tests/unit tests/contract
+	@$(PYTEST) tests/unit tests/contract
 
 lint: ## ruff and mypy, as pre-commit runs them
 	@tools/venv dev
@@ -57,7 +59,7 @@ lint: ## ruff and mypy, as pre-commit runs them
 
 audit: ## what the noise, the ledger and the kills show; regenerates docs/audit.md
 	@tools/venv dev
-	@$(VENV)/python -m pytest tests/audit -q
+	@$(PYTEST) tests/audit -q
 	@$(VENV)/python tests/audit/report.py
 
 soak: ## the long ones: full load for 5 minutes, 1,000 kills, 60 slots with kills by turns (some 25 minutes)

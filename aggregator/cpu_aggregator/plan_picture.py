@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import math
+from importlib import resources
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,34 +14,42 @@ if TYPE_CHECKING:
 
     from cpu_aggregator.plan import Row
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 720, 400, 64, 24, 24, 56
-_STYLE = (
-    ":root{color-scheme:light dark;--fg:#1b1f24;--bg:#fff;--grid:#d0d7de;--a:#0550ae;--b:#116329;--c:#953800}"
-    "@media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--bg:#0d1117;--grid:#30363d;--a:#79c0ff;--b:#7ee787;"
-    "--c:#ffa657}}body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;"
-    "color:var(--fg);background:var(--bg)}svg{width:100%;height:auto}text{fill:var(--fg);font-size:13px}"
-    "td,th{padding:.2rem .8rem;text-align:right}.g{stroke:var(--grid)}.l{fill:none;stroke-width:2.5}"
-)
-_SERIES = (
-    ("± noise", "noise_pp", "--a", ""),
-    ("± noise, smoothed", "smoothed_pp", "--b", "8 4"),
-    ("± noise and sampling", "total_pp", "--c", "2 4"),
+_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 720, 380, 64, 24, 24, 36
+_SERIES = (  # label, field of a row, class of the style sheet
+    ("± noise", "noise_pp", "mean"),
+    ("± noise, smoothed", "smoothed_pp", "smoothed"),
+    ("± noise and sampling", "total_pp", "sampled"),
 )
 
 
 def page(title: str, words: str, rows: Sequence[Row]) -> str:
     """The whole file: picture and table of the same rows."""
-    head = "".join(f"<th scope=col>{name}" for name in ("participants", *(label for label, *_ in _SERIES)))
+    style = (resources.files("cpu_aggregator") / "static" / "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    legend = "".join(f'<li class="{kind}">{label}</li>' for label, _, kind in _SERIES)
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("participants", *(label for label, *_ in _SERIES)))
     lines = "".join(
-        f"<tr><th scope=row>{row.participants:,}"
-        + "".join(f"<td>{_number(getattr(row, field))}" for _, field, _, _ in _SERIES)
+        f'<tr><th scope="row">{row.participants:,}</th>'
+        + "".join(f"<td>{_number(getattr(row, field))}</td>" for _, field, _ in _SERIES)
+        + "</tr>"
         for row in rows
     )
     return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
-        f"<p>{html.escape(words)}</p>{svg(rows)}<table><thead><tr>{head}</thead><tbody>{lines}</tbody></table></html>\n"
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{digest}'\">"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{style}</style></head>\n"
+        f'<body><main class="grid"><h1>{html.escape(title)}</h1><p class="prose">{html.escape(words)}</p>\n'
+        f'<section class="card"><h2>95 % half-widths in points</h2><ul class="legend">{legend}</ul>\n'
+        f"{_scroll('Picture')}{svg(rows)}</div></section>\n"
+        f'<section class="card"><h2>The same as numbers</h2>{_scroll("Table")}<table class="numbers">'
+        f"<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div></section>\n</main></body></html>\n"
     )
+
+
+def _scroll(name: str) -> str:
+    """What is wider than a phone scrolls by itself, by keyboard too."""
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{name}">'
 
 
 def svg(rows: Sequence[Row]) -> str:
@@ -53,29 +64,19 @@ def svg(rows: Sequence[Row]) -> str:
     def y(pp: float) -> float:
         return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - math.log10(pp)) / (high - low)
 
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="± in points over participants">']
+    parts = [f'<svg class="wide" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="± over participants">']
     for power in range(low, high + 1):
         at = y(10.0**power)
-        parts.append(f'<line class="g" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">± {10.0**power:g}</text>')
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        parts.append(f'<text x="{_LEFT - 8}" y="{at + 4:.1f}" class="end">± {10.0**power:g}</text>')
     for row in rows:
         at = x(row.participants)
-        parts.append(
-            f'<text x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 20}" text-anchor="middle">{row.participants:,}</text>'
-        )
-    for number, (label, field, colour, dash) in enumerate(_SERIES):
+        parts.append(f'<text x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 20}" class="middle">{row.participants:,}</text>')
+    for label, field, kind in _SERIES:
         points = [(row.participants, getattr(row, field)) for row in rows if getattr(row, field)]
         path = " ".join(f"{x(n):.1f},{y(pp):.1f}" for n, pp in points)
         said = "; ".join(f"{n:,}: ± {_number(pp)}" for n, pp in points)
-        parts.append(
-            f'<polyline class="l" points="{path}" stroke="var({colour})" stroke-dasharray="{dash}">'
-            f"<title>{label}, pp: {said}</title></polyline>"
-        )
-        at = _LEFT + number * 190
-        parts.append(
-            f'<line class="l" x1="{at}" x2="{at + 28}" y1="{_HEIGHT - 12}" y2="{_HEIGHT - 12}" stroke="var({colour})"'
-            f' stroke-dasharray="{dash}"/><text x="{at + 34}" y="{_HEIGHT - 8}">{label}</text>'
-        )
+        parts.append(f'<polyline class="{kind}" points="{path}"><title>{label}, pp: {said}</title></polyline>')
     return "".join((*parts, "</svg>"))
 
 

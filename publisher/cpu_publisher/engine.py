@@ -14,14 +14,7 @@ from typing import TYPE_CHECKING
 from cpu_publisher import budget, outlook
 from cpu_publisher.counters import Counters
 from cpu_publisher.datasite import Datasite
-from cpu_publisher.errors import (
-    LedgerError,
-    LockedError,
-    NoiseError,
-    PermissionLeakError,
-    PublisherError,
-    RecordRejectedError,
-)
+from cpu_publisher.errors import LedgerError, LockedError, NoiseError, PublisherError, RecordRejectedError
 from cpu_publisher.mirror import HEARTBEAT_SECONDS
 from cpu_publisher.private import PrivateFolder
 from cpu_publisher.reconcile import check_clock, open_ledger
@@ -237,8 +230,6 @@ def _code(error: Exception) -> str:
         return "locked"
     if isinstance(error, NoiseError):
         return "noise"
-    if isinstance(error, PermissionLeakError):
-        return "permissions_leak"
     if isinstance(error, sqlite3.DatabaseError):
         return "ledger_unusable"
     return "folder" if isinstance(error, (PublisherError, OSError)) else "internal"

@@ -31,10 +31,6 @@ class FolderError(PublisherError):
     """A folder or file is missing, unsafe (a link, wrong owner or mode) or cannot be written."""
 
 
-class PermissionLeakError(PublisherError):
-    """Somebody other than the owner and the aggregators could read, write or replace our files."""
-
-
 class LedgerError(PublisherError):
     """The ledger cannot be trusted or used.
 

@@ -46,7 +46,7 @@ def append(folder: Folder, row: Row, pooled: Sequence[Pooled], released: float, 
     if days == 0:
         folder.remove(HISTORY_NAME)
         return
-    line = {
+    fields = {
         "slot": row.slot,
         "slot_seconds": row.slot_seconds,
         "kind": row.kind,
@@ -56,6 +56,7 @@ def append(folder: Folder, row: Row, pooled: Sequence[Pooled], released: float, 
         "released": released,
         "scale_pp": row.scale / (budget.HUNDREDTHS * row.k),
     }
+    line = json.dumps(fields).encode() + b"\n"
     oldest = row.slot - days * DAY_SECONDS
     if (first := _first_slot(folder)) is not None and first < oldest - DAY_SECONDS:
         _forget(folder, oldest)  # once a day, not once a release
@@ -64,7 +65,8 @@ def append(folder: Folder, row: Row, pooled: Sequence[Pooled], released: float, 
         fd = os.open(HISTORY_NAME, flags, 0o600, dir_fd=folder.fd)
         with open(fd, "ab") as file:  # noqa: PTH123 - a descriptor, not a path
             os.fchmod(fd, 0o600)
-            file.write((b"\n" if _is_cut(fd) else b"") + json.dumps(line).encode() + b"\n")
+            if not _ends_with(fd, line):  # a crash may come between this and the pool, which then brings it again
+                file.write((b"\n" if _is_cut(fd) else b"") + line)
     except OSError as error:
         raise FolderError(f"cannot append to {folder.path / HISTORY_NAME}: {error.strerror}") from error
 
@@ -73,6 +75,11 @@ def _is_cut(fd: int) -> bool:
     """Whether a crash or a full disk cut the last line short: the next one must not be lost with it."""
     size = os.fstat(fd).st_size
     return size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+
+
+def _ends_with(fd: int, line: bytes) -> bool:
+    size = os.fstat(fd).st_size
+    return size >= len(line) and os.pread(fd, len(line), size - len(line)) == line
 
 
 def _first_slot(folder: Folder) -> int | None:

@@ -65,7 +65,8 @@ def _table(looks: Sequence[Outlook], table: Sequence[tuple[str, Sequence[str]]])
         f'<tr><th scope="row">{escape(label.strip())}</th>' + "".join(f"<td>{escape(c)}</td>" for c in cells) + "</tr>"
         for label, cells in table
     )
-    return f'<div class="scroll"><table><thead><tr><td></td>{names}</tr></thead><tbody>{body}</tbody></table></div>'
+    scroll = '<div class="scroll" tabindex="0" role="region" aria-label="Presets side by side">'
+    return f"{scroll}<table><thead><tr><td></td>{names}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def _exactness(looks: Sequence[Outlook], participants: int) -> str:

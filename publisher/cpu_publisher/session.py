@@ -106,7 +106,8 @@ class Session:
         if any(finding.fatal for finding in self.findings):
             return
         restored = self._datasite.write_permissions()
-        self._counters.add("permissions_restored", "changed", len(restored))
+        if self.ledger.last():  # before the first release they are made, not restored
+            self._counters.add("permissions_restored", "changed", len(restored))
         self._publish_newest()
         now = self._clock.utc_ms()
         current = slot_of(now, self._preset.slot_seconds)

@@ -88,7 +88,8 @@ def text(answer: dict[str, Any]) -> str:
     lines.append(
         f"ε spent    {answer['epsilon_24h_spent']:g} of {answer['epsilon_24h_cap']:g} at full range, last 24 h of slots"
     )
-    lines.append(f"file       {answer['public_path']}, read by {', '.join(answer['aggregators'])}")
+    readers = "in a volume that nothing syncs" if answer["embedded"] else f"read by {', '.join(answer['aggregators'])}"
+    lines.append(f"file       {answer['public_path']}, {readers}")
     lines += [f"{finding['status']:<10} {finding['message']}" for finding in answer["findings"]]
     return "\n".join(lines)
 

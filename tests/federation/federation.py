@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.pair import IMAGES, LABEL, ROOT, SHORT, Pair
+from tests.integration.pair import IMAGES, LABEL, ROOT, SHORT, Pair, building
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,15 +46,16 @@ print(json.dumps([status, [file["path"] for files in states.values() for file in
 
 def build_image() -> None:
     """The image of server and clients, as `make network` builds it."""
-    done = subprocess.run(
-        [sys.executable, "-c", "import network; network.build()"],
-        cwd=ROOT / "tools",
-        env={**os.environ, "CPUTRACKER_IMAGES": IMAGES, "CPUTRACKER_PROJECT": IMAGES},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
+    with building():
+        done = subprocess.run(
+            [sys.executable, "-c", "import network; network.build()"],
+            cwd=ROOT / "tools",
+            env={**os.environ, "CPUTRACKER_IMAGES": IMAGES, "CPUTRACKER_PROJECT": IMAGES},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
     if done.returncode:
         pytest.fail(f"the image of SyftBox cannot be built:\n{done.stdout}\n{done.stderr[-3000:]}", pytrace=False)
 

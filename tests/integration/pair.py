@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -48,6 +49,17 @@ def engine() -> docker.DockerClient:
     except (docker.errors.DockerException, requests.RequestException):
         pytest.fail(NO_ENGINE, pytrace=False)
     return client
+
+
+@contextmanager
+def building() -> Iterator[None]:
+    """One worker of the tests builds images at a time; the next one finds them built."""
+    lock = os.open(ROOT, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def until(what: str, ask: Callable[[], T | None], seconds: float = 30, logs: Callable[[], str] = str) -> T:

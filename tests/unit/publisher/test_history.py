@@ -61,6 +61,13 @@ def test_no_history_means_none_of_before_either(folder: Folder) -> None:
     assert folder.names() == ()
 
 
+def test_a_release_that_a_crash_brings_again_is_kept_once(folder: Folder) -> None:
+    put(folder, 0)
+    put(folder, 3_600)
+    put(folder, 3_600)
+    assert [line["slot"] for line in lines(folder)] == [START, START + 3_600]
+
+
 @pytest.mark.parametrize("cut", [1, 20, 200])
 def test_a_line_cut_by_a_crash_takes_no_other_with_it(folder: Folder, cut: int) -> None:
     put(folder, 0)

@@ -47,8 +47,8 @@ def environ(tmp_path: Path, port: int) -> dict[str, str]:
     for path in folders.values():
         path.mkdir()
         os.chown(path, NOBODY if os.geteuid() == 0 else -1, -1)
-    for path in (tmp_path, *tmp_path.parents):
-        if os.geteuid() == 0 and path.stat().st_mode & 0o7777 == 0o700:  # pytest's own, as deep as its workers make them
+    for path in (tmp_path, *tmp_path.parents):  # pytest makes its own for root alone
+        if os.geteuid() == 0 and path.stat().st_mode & 0o7777 == 0o700:
             path.chmod(0o755)
     return {
         "PATH": os.environ["PATH"],

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 from tests.contract import strict_reader, vectors
+from tests.unit.aggregator import views
 from tests.unit.publisher.views import ACTIVE
 
+import cpu_aggregator.metrics
+import cpu_aggregator.web
+from cpu_aggregator import publish, reasons
 from cpu_collector import server
 from cpu_publisher import counters, handoff, metrics, record, settings, web
 from cpu_publisher.presets import PRESETS
@@ -130,6 +134,35 @@ def test_metrics_are_those_of_the_exposition() -> None:
     lines = metrics.exposition(replace(ACTIVE, counters={})).splitlines()
     families = {line.split()[2].removeprefix(metrics.PREFIX) for line in lines if line.startswith("# TYPE")}
     assert families == table("metric (`cputracker_…`)").keys()
+
+
+def names(header: str) -> set[str]:
+    """What stands in backquotes in the first column of that table."""
+    return {name for first in table(header) for name in first.replace("`", "").split(", ")}
+
+
+def test_the_result_has_the_fields_that_are_explained() -> None:
+    assert views.LIVE.newest
+    content = publish.document([views.LIVE.newest], policy=("hour",), words="", minimum=10, peers=["a@example.com"])
+    assert names("field of the result") == json.loads(content).keys()
+
+
+def test_endpoints_of_the_aggregator_are_those_of_its_application() -> None:
+    rules = {rule.rule for rule in cpu_aggregator.web.create_app(lambda *_: views.LIVE, ()).url_map.iter_rules()}
+    assert {"/static/" if rule.startswith("/static/") else rule for rule in rules} == names("path")
+
+
+def test_metrics_of_the_aggregator_are_those_of_its_exposition() -> None:
+    lines = cpu_aggregator.metrics.exposition(views.LIVE).splitlines()
+    prefix = cpu_aggregator.metrics.PREFIX
+    families = {line.split()[2].removeprefix(prefix) for line in lines if line.startswith("# TYPE")}
+    assert families == names("metric (`cputracker_network_…`)")
+
+
+def test_what_becomes_of_a_file_is_listed_in_order_and_words() -> None:
+    listed = table("code")
+    assert tuple(listed) == reasons.CODES
+    assert {code: row.split(" | ")[1] for code, row in listed.items()} == reasons.WORDS
 
 
 @pytest.mark.parametrize("command", ["cpu-collector", "cpu-publisher", "cpu-aggregator"])

@@ -8,7 +8,8 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/python -m pytest -n 2 --dist loadfile
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down leave logs status test unit lint audit soak bench requirements clean network network-down demo demo-down
+.PHONY: help up down leave logs status test unit lint audit soak bench requirements clean network network-down demo demo-down \
+    screenshots
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +72,10 @@ soak: ## the long ones: full load for 5 minutes, 1,000 kills, 60 slots with kill
 bench: ## print every figure of the docs
 	@tools/venv dev
 	@for script in privacy collector aggregator; do $(VENV)/python bench/$$script.py; done
+
+screenshots: ## take the README's pictures anew, of the demo's pages
+	@tools/venv dev
+	@$(VENV)/python -m tests.browser.screenshots
 
 clean: ## remove containers, images and volumes (asks before the ledger goes)
 	@tools/clean

@@ -18,6 +18,10 @@ PROFILE = ("--profile", "network")
 SERVICES = ("syftbox-server", "syftbox-owner", "syftbox-aggregator")
 FILE = f"datasites/{EMBEDDED_EMAIL}/app_data/cpu_tracker/cpu_tracker.json"
 BOX = ("/venv/bin/python", "-I", "/opt/box.py")
+READERS = (
+    "In this network two more read the file, both in containers of this machine on a network of their own: the\n"
+    "server, and the client of aggregator@openmined.org. Nobody outside this machine does."
+)
 ARRIVE_SECONDS = 90  # two clients that start on a slow machine, and a sync
 
 
@@ -30,6 +34,7 @@ def main() -> int:
         build(values.get("SYFTBOX_BASE_IMAGE", ""))
         compose(*PROFILE, "up", "--detach", "--no-build", *SERVICES)
         started = time.time()
+        say(READERS)
         return up.main() or arrival(started)
     except ConfigureError as error:
         sys.stderr.write(f"make network: {error}\n")

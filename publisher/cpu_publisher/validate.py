@@ -162,7 +162,8 @@ def picture(releases: Sequence[Release], summary: Summary) -> str:
     legend = '<ul class="legend"><li class="a">raw, and its 95 % band</li><li class="b">released</li></ul>'
     body = (
         f'<section class="card"><p>{title}.</p>{legend}{drawn}</section>'
-        f'<section class="card"><pre>{escape(text(summary))}</pre></section>'
+        '<section class="card"><div class="scroll" tabindex="0" role="region" aria-label="Errors as numbers">'
+        f"<pre>{escape(text(summary))}</pre></div></section>"
     )
     return preview_page.document("How far the noise was from the truth", body)
 

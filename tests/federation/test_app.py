@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import psutil
 import pytest
 import yaml
 from tests.federation import app as apps
+from tests.federation.environments import python_of
 from tests.federation.federation import Federation, build_image
 from tests.integration.pair import EMAIL, IMAGES, LABEL, OWNER, ROOT, RUN, SHORT, Pair, make_data_dir, started, until
 
@@ -166,6 +168,54 @@ def test_the_real_client_installs_and_runs_it(base: Path, venv: Path, client: do
             assert b'"name":"cpu_tracker"' in shown, shown
     finally:
         federation.remove()
+
+
+def test_the_real_client_clones_what_it_installs(base: Path, venv: Path) -> None:
+    """`syftbox app install OWNER/REPO`: its own clone, check and move; only the host of the repository is a folder."""
+    data = apps.make_site(base / "cloned")
+    source = apps.copy_app(base / "source" / "cpu_tracker", data)
+    remote = base / "remote" / "cpu_tracker.git"
+    git = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "PATH": os.environ["PATH"]}
+    me = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "safe.directory=*"]
+    for words in (
+        ["init", "--quiet", "--initial-branch", "main", str(source)],
+        ["-C", str(source), "add", "--all"],
+        ["-C", str(source), "commit", "--quiet", "--message", "as it is committed next"],
+        ["clone", "--quiet", "--bare", str(source), str(remote)],
+    ):
+        subprocess.run(["git", *me, *words], check=True, env=git)
+    config = base / "cloned.json"
+    closed = f"http://127.0.0.1:{apps.free_port()}"
+    place = {"email": EMAIL, "data_dir": str(data), "server_url": closed, "client_url": closed}
+    config.write_text(json.dumps(place))
+    elsewhere = {
+        "GIT_ALLOW_PROTOCOL": "file",
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": f"url.file://{base}/remote/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/owner/",
+        "GIT_CONFIG_KEY_1": "safe.directory",
+        "GIT_CONFIG_VALUE_1": "*",
+    }
+    program = python_of("syftbox").parent / "syftbox"
+    done = subprocess.run(
+        [program, "app", "install", "owner/cpu_tracker", "--config", config],
+        env={**git, **elsewhere, "HOME": str(base)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    app = data / "apps" / "cpu_tracker"
+    assert (app / ".git").is_dir()
+    assert os.access(app / "run.sh", os.X_OK)
+    (app / ".env").write_bytes((source / ".env").read_bytes())
+    (app / ".venv-app").symlink_to(venv)
+    apps.give(app)
+    process = apps.start(["sh", "run.sh"], app, base / "cloned.log")
+    apps.published(data, base / "cloned.log")
+    process.terminate()
+    assert process.wait(apps.STOP_SECONDS) == 0
 
 
 def test_the_readme_begins_with_what_clients_read() -> None:

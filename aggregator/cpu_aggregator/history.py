@@ -96,6 +96,12 @@ class History:
         )
         return tuple(_point(row) for row in rows)
 
+    def first(self) -> int | None:
+        """Start of the oldest slot that is kept; None for an empty history."""
+        query = "SELECT min(slot) FROM (SELECT min(slot) AS slot FROM hourly UNION ALL SELECT min(slot) FROM result)"
+        slot: int | None = self._read(query, ())[0][0]
+        return slot
+
     def prune(self, now: float, retention_days: int) -> int:
         """Results older than that become hourly means, which stay for good. Returns how many single ones went.
 

@@ -26,6 +26,7 @@ _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 RANGES = {"1h": _HOUR, "24h": _DAY, "7d": 7 * _DAY, "90d": 90 * _DAY}
 DEFAULT_RANGE = "24h"
 LONGEST_FOR_1H = 300
+LEAST_SLOTS = 12  # that the picture is wide
 ROWS, NAMED, NAME_LENGTH = 24, 40, 64
 # state -> (word of title and badge, level: names the icon and the colour)
 _STATES = {
@@ -156,7 +157,10 @@ def _figure(result: Point, e: Estimate) -> dict[str, object]:
 def _picture(view: View) -> str:
     sure = sum(1 for p in view.history if p.estimate)
     title = f"Network mean of the last {span(view.range_seconds)}: {sure} points, each with its 95 % bands"
-    return chart.history(view.history, view.now - view.range_seconds, view.now, title)
+    start = view.now - view.range_seconds
+    if view.began is not None:  # a young history fills the picture; a gap in an old one shows as a gap
+        start = max(start, min(view.began, view.now - LEAST_SLOTS * view.slot_seconds))
+    return chart.history(view.history, start, view.now, title)
 
 
 def _joined(view: View) -> str:

@@ -31,7 +31,9 @@ def snapshot(
     now, steady = aggregator.clock.utc(), aggregator.clock.steady()
     findings = list(aggregator.findings.values())
     points: tuple[Point, ...] = ()
+    began: int | None = None
     try:
+        began = aggregator.history.first()
         points = thinned(aggregator.history.points(now - range_seconds, now + slot), most_points)
     except HistoryError as error:
         findings.append(Finding("history_failed", str(error)))
@@ -55,6 +57,7 @@ def snapshot(
         datasites_limit=census.LISTED,
         history=points,
         range_seconds=range_seconds,
+        began=began,
         slot_seconds=slot,
         settle_seconds=settings.settle_seconds,
         min_participants=settings.min_participants,

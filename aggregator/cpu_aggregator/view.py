@@ -132,6 +132,7 @@ class View:
         datasites: at most `datasites_limit` of them, refused first, then by name; empty when peers must not show.
         history: points of the asked range, oldest first.
         range_seconds: that range, before `now`.
+        began: start of the oldest slot of the whole history; None for an empty one.
         slot_seconds: slot length of the policy.
         policy: names of the accepted presets; policy_words: the same as sentences.
         guarantee: what a participant is promised, in words.
@@ -155,6 +156,7 @@ class View:
     datasites_limit: int
     history: tuple[Point, ...]
     range_seconds: int
+    began: int | None
     slot_seconds: int
     settle_seconds: float
     min_participants: int

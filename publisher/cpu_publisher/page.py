@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cpu_publisher import chart
-from cpu_publisher.guarantee import duration, number
+from cpu_publisher.guarantee import duration, number, two_digits
 from cpu_publisher.health import round_age
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _due(due: float, now: float) -> str:
 
 
 def _figure(last: LastRelease) -> dict[str, object]:
-    value, error = chart.number(last.cpu), chart.number(last.error95_pp)
+    value, error = chart.number(last.cpu), two_digits(last.error95_pp)
     notes = []
     if last.kind == "first":
         notes.append("The first window of a new ledger, alone: coarse on purpose, only to show that it works.")

@@ -190,6 +190,17 @@ def test_the_table_has_the_newest_results_first() -> None:
     assert (rows[0], rows[1], len(rows)) == ("12:00", "11:00", 24)
 
 
+def test_a_young_history_fills_the_picture() -> None:
+    def first(began: int | None) -> float:
+        history = hours(9)
+        drawn = page.render(dataclasses.replace(LIVE, history=history, began=began))
+        return float(re.findall(r'<circle cx="([\d.]+)%"', drawn)[0])
+
+    oldest = hours(9)[0].slot
+    assert first(oldest) < 35  # nine of the twelve slots that it is wide at least
+    assert first(oldest - 300 * HOUR) > 60  # what is missing before them shows as missing
+
+
 def test_joined_points_are_named_as_such() -> None:
     assert "mean of 2 h" not in words(LIVE)
     joined = tuple(dataclasses.replace(p, span_seconds=2 * HOUR) for p in hours(80)[::2])

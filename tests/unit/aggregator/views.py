@@ -48,6 +48,7 @@ LIVE = View(
     datasites_limit=200,
     history=hours(24),
     range_seconds=86_400,
+    began=SLOT - 300 * HOUR,
     slot_seconds=HOUR,
     settle_seconds=120.0,
     min_participants=10,
@@ -74,6 +75,7 @@ EMPTY = dataclasses.replace(
     reasons={},
     datasites=(),
     history=(),
+    began=None,
     wider=(),
 )
 TOO_FEW = dataclasses.replace(

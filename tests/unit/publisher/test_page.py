@@ -77,7 +77,7 @@ def test_active_shows_everything_once_asked_for() -> None:
     text = words(ACTIVE)
     for part in (
         "23.5 %",
-        "± 25.0 points",
+        "± 25 points",
         "11 of 12 windows",
         "2026-11-24 13:00:17 UTC",
         "Slot from 12:00 UTC",

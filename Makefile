@@ -69,9 +69,9 @@ soak: ## the long ones: full load for 5 minutes, 1,000 kills, 60 slots with kill
 	@AUDIT_KILLS=1000 $(VENV)/python -m pytest tests/audit/test_kill.py -q
 	@CPUTRACKER_SOAK_SLOTS=60 $(VENV)/python -m pytest tests/integration/test_kills.py -q
 
-bench: ## print every figure of the docs
+bench: ## print the figures of the docs (those of a running pair: bench/pair.py)
 	@tools/venv dev
-	@for script in privacy collector aggregator; do $(VENV)/python bench/$$script.py; done
+	@for script in privacy collector aggregator make_up federation; do $(VENV)/python bench/$$script.py; done
 
 screenshots: ## take the README's pictures anew, of the demo's pages
 	@tools/venv dev

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 
 # `make test` runs files on two workers, in this order: long ones first, so that none is left to run alone at the end,
-# and beside the one that waits for the images one that needs none.
+# and beside one that waits for an image to be built (the pair's, then SyftBox's in test_app) one that needs none.
 FIRST = (
     "tests/attack/test_canary.py",
     "tests/federation/test_acl_oracles.py",
     "tests/federation/test_app.py",
     "tests/integration/test_kills.py",
+    "tests/integration/test_health.py",
+    "tests/integration/test_lifecycle.py",
     "tests/federation/test_federation.py",
     "tests/federation/test_demo.py",
 )

@@ -7,7 +7,6 @@ nothing is taken from the base image but what is named here or linked by it.
 from __future__ import annotations
 
 import argparse
-import ast
 import compileall
 import os
 import py_compile
@@ -74,32 +73,12 @@ def main() -> None:
     own = site / args.own.name
     shutil.copytree(args.own, own, ignore=shutil.ignore_patterns("__pycache__"))
     copy_linked(root)
-    for path in root.rglob("*.py"):
-        if own not in path.parents:
-            path.write_bytes(without_docstrings(path.read_bytes()))
     launcher = root / "usr/bin" / args.command
     launcher.write_text(f"#!/usr/bin/python3\nimport sys\n\nfrom {own.name}.cli import main\n\nsys.exit(main())\n")
     launcher.chmod(0o755)
     compile_all(root)
     for folder in ("proc", "sys", "dev", "tmp", "run"):
         (root / folder).mkdir(exist_ok=True)
-
-
-def without_docstrings(source: bytes) -> bytes:
-    """`source` without docstrings, which cost 3 MB of memory in the publisher. Every other line stays where it is."""
-    lines = source.splitlines(keepends=True)
-    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, holders) or ast.get_docstring(node, clean=False) is None:
-            continue
-        text = node.body[0]
-        first, last = text.lineno - 1, (text.end_lineno or text.lineno) - 1
-        before, after = lines[first][: text.col_offset], lines[last][text.end_col_offset :]
-        if not after.strip() or after.lstrip().startswith(b"#"):
-            # A body needs a statement, and a module none: nothing may come before its imports from __future__.
-            instead = b"" if isinstance(node, ast.Module) else b"..."
-            lines[first : last + 1] = [before + instead + b"\n"] + [b"\n"] * (last - first)
-    return b"".join(lines)
 
 
 def compile_all(root: Path) -> None:

@@ -96,7 +96,8 @@ class Pool:
     def load(self) -> dict[str, int]:
         """Take what is in the file; windows that may not be used are dropped, and counted here by reason.
 
-        What the ledger has released already is taken out by the session, here and whenever a write failed.
+        What the ledger has released already is taken out by the session, here and whenever a write failed. The file is
+        written back at once: a disk that is full must be known, and stay known, before a window comes and is lost.
         """
         raw = self._folder.read(POOL_NAME, POOL_LIMIT)
         try:
@@ -110,10 +111,8 @@ class Pool:
         lower, upper = self._preset.lower, self._preset.upper
         kept = [p for p in stored if lower <= p.mean <= upper]
         self.windows = tuple(sorted(kept, key=lambda p: p.stamp.started_at_ms))
-        if len(kept) == len(stored):
-            return {}
         self._store(self.windows)
-        return {"out_of_bounds": len(stored) - len(kept)}
+        return {"out_of_bounds": len(stored) - len(kept)} if len(kept) < len(stored) else {}
 
     def _parse(self, raw: bytes) -> tuple[str | None, list[Pooled]]:
         """The stored windows, and the reason why none of them may be used, if there is one."""

@@ -12,6 +12,7 @@ from tests.unit.publisher.sim import START, Crash, Fuse, Host, no_noise, quick_f
 from cpu_publisher.datasite import Datasite
 from cpu_publisher.engine import RETRY_MS, Engine
 from cpu_publisher.errors import FolderError, LedgerError
+from cpu_publisher.folder import Folder
 from cpu_publisher.private import PrivateFolder
 from cpu_publisher.session import Session
 from cpu_publisher.view import Finding
@@ -159,6 +160,28 @@ def test_while_closed_the_collector_is_not_blamed(host: Host, monkeypatch: pytes
     assert host.count("records_rejected", "not_json") == 1
     host.go(700_000)
     assert host.codes() == ["folder", "collector_silent"]
+
+
+def test_a_full_disk_is_told_until_there_is_room(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool cannot be written: what is wrong stays known between two windows, and the collector is not blamed."""
+    host.run(400)
+    write = Folder.write
+
+    def full(folder: Folder, name: str, *given: object, **more: object) -> None:
+        if name == "pool.json":
+            raise FolderError("the disk is full")
+        write(folder, name, *given, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as context:
+        context.setattr(Folder, "write", full)
+        for _ in range(4):
+            host.go(295_000)
+            host.window()
+            for _ in range(3):
+                host.engine.tick()
+                assert host.codes() == ["folder"]
+    host.tick()
+    assert host.codes() == []
 
 
 def test_an_error_later_does_not_make_the_collector_silent(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

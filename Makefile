@@ -65,7 +65,7 @@ audit: ## what the noise, the ledger and the kills show; regenerates docs/audit.
 
 soak: ## the long ones: full load for 5 minutes, 1,000 kills, 60 slots with kills by turns (some 25 minutes)
 	@tools/venv dev
-	@$(VENV)/python bench/collector_soak.py 5
+	@$(VENV)/python bench/pair_soak.py 5
 	@AUDIT_KILLS=1000 $(VENV)/python -m pytest tests/audit/test_kill.py -q
 	@CPUTRACKER_SOAK_SLOTS=60 $(VENV)/python -m pytest tests/integration/test_kills.py -q
 

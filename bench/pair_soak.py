@@ -15,8 +15,11 @@ import secrets
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-from make_up import ROOT, free_port
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.make_up import ROOT, free_port
 
 SAMPLE_SECONDS, SLOT_SECONDS, DUE_SECONDS = 20, 60, 15
 

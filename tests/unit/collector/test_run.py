@@ -86,7 +86,7 @@ def test_records_come_at_their_cadence_whatever_a_hundred_peers_do(tmp_path: Pat
         scheduled, sample = (int(part) for part in (tmp_path / "h").read_text().split())
         limits = Path(f"/proc/{process.pid}/limits").read_text()
         code, log, _ = finish(process)
-    # A window later than 150 ms is dropped, which a busy test machine may cause (bench/collector_soak.py shows real
+    # A window later than 150 ms is dropped, which a busy test machine may cause (bench/pair_soak.py shows real
     # settings under full load); those that come keep the grid, one in an interval.
     distances = [record["boot_ms"] - records[0]["boot_ms"] for record in records]
     assert all(min(distance % 1_000, -distance % 1_000) <= 150 for distance in distances)

@@ -25,6 +25,11 @@ FIRST = (
     "tests/integration/test_kills.py",
     "tests/integration/test_health.py",
     "tests/integration/test_lifecycle.py",
+    "tests/integration/test_disk.py",
+    "tests/integration/test_refusals.py",
+    "tests/audit/test_path.py",
+    "tests/audit/test_noise.py",
+    "tests/audit/test_kill.py",
     "tests/federation/test_federation.py",
     "tests/federation/test_demo.py",
 )

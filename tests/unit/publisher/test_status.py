@@ -63,6 +63,15 @@ def test_of_a_running_publisher(host: Host, capsys: pytest.CaptureFixture[str]) 
     assert "ε spent    12 of 288" in text
 
 
+@pytest.mark.parametrize("embedded", [True, False])
+def test_it_names_readers_only_where_there_are_some(embedded: bool) -> None:
+    answer = {"state": "active", "ready": True, "preset": "hour", "last": None, "next_due": None, "findings": []}
+    place = {"public_path": "/x", "aggregators": ["a@example.org"], "embedded": embedded}
+    text = status.text({**answer, **place, "epsilon_24h_spent": 0, "epsilon_24h_cap": 288})
+    assert ("read by a@example.org" in text) != embedded
+    assert ("a volume that nothing syncs" in text) == embedded
+
+
 def test_of_one_that_is_not_ready(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     host.run(3_700)
     host.go(10_000_000)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.pair import IMAGES, ROOT, RUN, SHORT, Pair, building, engine, make_data_dir, started
+from tests.integration.pair import IMAGES, RUN, SHORT, Pair, build, engine, make_data_dir, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,18 +70,7 @@ def ours(client: docker.DockerClient) -> list[str]:
 @pytest.fixture(scope="session")
 def images(client: docker.DockerClient) -> str:
     """The images of this work tree, built as `make up` builds them; their common first name."""
-    with building():
-        done = subprocess.run(
-            [sys.executable, "-c", "import up; up.build()"],
-            cwd=ROOT / "tools",
-            env={**os.environ, "CPUTRACKER_IMAGES": IMAGES, "CPUTRACKER_PROJECT": IMAGES},
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=900,
-        )
-    if done.returncode:
-        pytest.fail(f"the images cannot be built:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}", pytrace=False)
+    build("up")
     assert client.images.get(f"{IMAGES}-collector")
     return IMAGES
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 import tarfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from tests.integration.pair import IMAGES, LABEL, ROOT, SHORT, Pair, building
+from tests.integration.pair import IMAGES, LABEL, SHORT, Pair, build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,18 +42,7 @@ print(json.dumps([status, [file["path"] for files in states.values() for file in
 
 def build_image() -> None:
     """The image of server and clients, as `make network` builds it."""
-    with building():
-        done = subprocess.run(
-            [sys.executable, "-c", "import network; network.build()"],
-            cwd=ROOT / "tools",
-            env={**os.environ, "CPUTRACKER_IMAGES": IMAGES, "CPUTRACKER_PROJECT": IMAGES},
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=900,
-        )
-    if done.returncode:
-        pytest.fail(f"the image of SyftBox cannot be built:\n{done.stdout}\n{done.stderr[-3000:]}", pytrace=False)
+    build("network")
 
 
 class Federation(Pair):

@@ -19,22 +19,26 @@ from cpu_aggregator.snapshot import snapshot
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cpu_aggregator.clock import Clock
     from cpu_aggregator.view import View
 
 RANGES = {"1h": 3_600, "24h": 86_400, "7d": 7 * 86_400, "90d": 90 * 86_400, "all": 2**40}
 
 
-def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
-    """The program. Arguments and environment default to the process's own."""
+def main(
+    arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None, clock: Clock | None = None
+) -> int:
+    """The program. Arguments, environment and clock default to the process's own."""
     given = _parser().parse_args(arguments)
+    clock = clock or SystemClock()
     try:
         if given.command == "plan":
             return _plan(given)
         chosen = settings.read(os.environ if environ is None else environ)
         logging.basicConfig(level=chosen.log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
         if given.command == "run":
-            return service.run(chosen, SystemClock())
-        return _once(chosen, as_json=given.json) if given.command == "once" else _export(chosen, given)
+            return service.run(chosen, clock)
+        return _once(chosen, clock, as_json=given.json) if given.command == "once" else _export(chosen, clock, given)
     except AggregatorError as error:
         sys.stderr.write(f"cpu-aggregator: {error}\n")
         return 1
@@ -79,8 +83,8 @@ def _above_zero(text: str) -> float:
     return value
 
 
-def _once(chosen: settings.Settings, *, as_json: bool) -> int:
-    with service.opened(chosen, SystemClock()) as aggregator:
+def _once(chosen: settings.Settings, clock: Clock, *, as_json: bool) -> int:
+    with service.opened(chosen, clock) as aggregator:
         aggregator.round(service.public_page)
         view = snapshot(aggregator, RANGES["24h"])
     sys.stdout.write(export.view_json(view) if as_json else _words(view))
@@ -142,9 +146,9 @@ def _plan(given: argparse.Namespace) -> int:
     return 0
 
 
-def _export(chosen: settings.Settings, given: argparse.Namespace) -> int:
+def _export(chosen: settings.Settings, clock: Clock, given: argparse.Namespace) -> int:
     with service.history_of(chosen) as history:
-        now = SystemClock().utc()
+        now = clock.utc()
         points = history.points(now - RANGES[given.range], now)
     sys.stdout.write(export.to_csv(points) if given.format == "csv" else export.to_json(points))
     return 0

@@ -8,12 +8,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.aggregator.sites import HOUR, put, raw, stamp
+from tests.unit.aggregator.sites import HOUR, SLOT, FakeClock, put, raw, stamp
 
 from cpu_aggregator import cli, health, heartbeat, policy, service, settings
 from cpu_aggregator.clock import SystemClock
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PACKAGE = Path(__file__).parents[3] / "aggregator"
+CLOCK = FakeClock(SLOT + HOUR + 200)  # the slot is over and due
 
 
 @pytest.fixture
@@ -43,27 +43,21 @@ def page_of_one_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "public_page", lambda _: "<page>")
 
 
-def newest_slot() -> int:
-    return int((time.time() - 60) // HOUR) * HOUR - HOUR
-
-
-def publish(root: Path, count: int) -> int:
-    slot = newest_slot()
+def publish(root: Path, count: int) -> None:
     for number in range(count):
-        content = raw(cpu=10.0 + number, slot=slot, ledger_id=f"{number:032x}", timestamp=stamp(slot + HOUR + 17))
+        content = raw(cpu=10.0 + number, slot=SLOT, ledger_id=f"{number:032x}", timestamp=stamp(SLOT + HOUR + 17))
         put(root, f"u{number}@example.com", content)
-    return slot
 
 
 def test_once_says_how_things_stand(
     tmp_path: Path, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    slot = publish(tmp_path / "datasites", 12)
-    assert cli.main(["once", "--json"], environ) == 0
+    publish(tmp_path / "datasites", 12)
+    assert cli.main(["once", "--json"], environ, CLOCK) == 0
     document = json.loads(capsys.readouterr().out)
-    assert (document["result"]["slot"], document["result"]["n"]) == (slot, 12)
+    assert (document["result"]["slot"], document["result"]["n"]) == (SLOT, 12)
     assert document["result"]["estimate"]["plain"] == 15.5
-    assert cli.main(["once"], environ) == 0
+    assert cli.main(["once"], environ, CLOCK) == 0
     said = capsys.readouterr().out
     assert "network mean 15.50 % ± 6.67 noise" in said
     assert "12 counted" in said
@@ -107,15 +101,14 @@ def test_run_as_root_is_refused(environ: dict[str, str], capsys: pytest.CaptureF
 
 
 def test_export_in_both_forms(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    slot = newest_slot()
     with service.history_of(settings.read(environ)) as history:
-        history.add(Point(slot - 30 * 86_400, HOUR, 20, Estimate(1, 2, 3, 4, 5, 6, 7), {"counted": 20}), b"")
-        history.add(Point(slot, HOUR, 3, None, {"counted": 3, "late": 2}), b"")
-    assert cli.main(["export"], environ) == 0
+        history.add(Point(SLOT - 30 * 86_400, HOUR, 20, Estimate(1, 2, 3, 4, 5, 6, 7), {"counted": 20}), b"")
+        history.add(Point(SLOT, HOUR, 3, None, {"counted": 3, "late": 2}), b"")
+    assert cli.main(["export"], environ, CLOCK) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out, newline="")))
-    assert [(row["slot"], row["headline"], row["reason_late"]) for row in rows] == [(str(slot), "", "2")]
+    assert [(row["slot"], row["headline"], row["reason_late"]) for row in rows] == [(str(SLOT), "", "2")]
     for form in (["--format", "json"], ["--json"]):
-        assert cli.main(["export", *form, "--range", "90d"], environ) == 0
+        assert cli.main(["export", *form, "--range", "90d"], environ, CLOCK) == 0
         document = json.loads(capsys.readouterr().out)
         assert [(p["n"], p["headline"]) for p in document] == [(20, 1), (3, None)]
 

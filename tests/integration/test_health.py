@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import requests
-from tests.integration.pair import SHORT, Pair, make_data_dir
+from tests.integration.pair import SHORT, Pair, make_data_dir, started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,3 +86,26 @@ def _silence(pair: Pair) -> None:
     pair.until("ready again", lambda: pair.ready(200))
     pair.until("new releases", lambda: pair.released(seq + 1))
     assert pair.host_pid("publisher") == witness, "the publisher needed no restart"
+
+
+def test_a_spent_budget_is_told_and_nothing_more_is_published(
+    client: docker.DockerClient, images: str, tmp_path: Path
+) -> None:
+    with started(client, make_data_dir(tmp_path / "data"), **SHORT, CPUTRACKER_CAP_EPSILON="6") as pair:
+        body = pair.until("the file says so", lambda: _of_status(pair, "budget_exhausted"))
+        assert body["resumes_slot"] > body["slot"]
+        pair.until("so do the pages", lambda: state(pair) == "budget_exhausted")
+        assert codes(pair) == {"/livez": 200, "/readyz": 503, "/healthz": 503, "/healthz/collector": 200}
+        assert "budget_exhausted" in (pair.ready(503) or {})["checks"]
+        pair.until("a second release is refused", lambda: _refused(pair) >= 2)
+        assert (pair.body() or {})["seq"] == body["seq"]
+        rows = pair.ledger()["releases"]
+        assert rows[-1]["seq"] == body["seq"]
+        assert sum(row["spend_micro"] for row in rows) <= 6_000_000
+
+
+def _refused(pair: Pair) -> int:
+    """Releases that the cap has stopped."""
+    page = requests.get(f"{pair.url}/metrics", timeout=5).text
+    found = re.search(r'^cputracker_releases_refused_total\{reason="cap"\} (\d+)', page, flags=re.MULTILINE)
+    return int(found[1]) if found else 0

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from tests.integration.pair import OWNER, SHORT, Pair, make_data_dir, started
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def test_a_spoiled_folder_closes_the_publisher_with_a_reason(
     with started(client, data, **SHORT) as pair:
         said = pair.until("a reason", lambda: pair.ready(503))
         assert code in said["checks"], said
+        assert said["description"] == "closed"
+        assert requests.get(f"{pair.url}/livez", timeout=5).status_code == 200, "a restart would mend nothing"
         assert all(check["output"] for check in said["checks"][code])
         assert not pair.public.exists()
         assert code in pair.logs()

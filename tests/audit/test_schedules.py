@@ -194,16 +194,32 @@ def test_a_day_of_anything(preset: Preset, share: float) -> None:
             raise
 
 
-@pytest.mark.parametrize("preset", [PRESETS["hour"], PRESETS["window"]], ids=["hour", "window"])
-def test_stepping_the_clock_frees_no_budget(preset: Preset) -> None:
-    """Within one boot the cap holds in true time, whatever UTC says."""
-    seed = secrets.randbelow(2**32)
-    cap_micro = budget.default_cap_micro(preset) // 4
+def _spent_with_steps(preset: Preset, cap_micro: int, seed: int) -> int:
+    """Micro-ε of a day with a clock that steps; within one boot the cap must have held in true time."""
     with Host(preset, cap_micro) as host:
         day = live(host, random.Random(seed), reboots=False, steps=True)
         check(day, preset, cap_micro)
         spent = [(day.drawn[row.seq], row.spend_micro) for row in host.session.ledger.rows()]
-        for moment, _ in spent:
-            within = sum(micro for when, micro in spent if moment - 24 * HOUR_MS + 120_000 < when <= moment)
-            assert within <= cap_micro, f"seed {seed}"
-        assert sum(micro for _, micro in spent) > cap_micro // 2, f"seed {seed}: the cap was never near"
+    for moment, _ in spent:
+        within = sum(micro for when, micro in spent if moment - 24 * HOUR_MS + 120_000 < when <= moment)
+        assert within <= cap_micro
+    return sum(micro for _, micro in spent)
+
+
+@pytest.mark.parametrize("preset", [PRESETS["hour"], PRESETS["window"]], ids=["hour", "window"])
+def test_stepping_the_clock_frees_no_budget(preset: Preset) -> None:
+    """Whatever UTC says: shown by a day that came near its cap.
+
+    Of 243 days of `hour`, 8 did not: a clock that is soon stepped back by hours keeps the publisher waiting.
+    """
+    cap_micro = budget.default_cap_micro(preset) // 4
+    for _ in range(10):
+        seed = secrets.randbelow(2**32)
+        try:
+            spent = _spent_with_steps(preset, cap_micro, seed)
+        except (Exception, Crash) as error:
+            error.add_note(f"seed {seed}")
+            raise
+        if spent > cap_micro // 2:
+            return
+    pytest.fail("the cap was never near in ten days")

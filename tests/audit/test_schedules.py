@@ -111,6 +111,9 @@ class Day:
             except Crash:
                 self.crashes += 1
                 self.restart()
+        self.note()
+
+    def note(self) -> None:
         for row in self.host.session.ledger.rows():
             self.drawn.setdefault(row.seq, self.true_ms)
 
@@ -119,6 +122,14 @@ class Day:
             self.maybe_dying(self.host.session.tick)
         except LedgerError as error:  # the engine closes the session and tries again
             assert error.code == "clock_behind_ledger"  # noqa: PT017 - most ticks raise nothing
+
+    def end(self) -> None:
+        """A last tick undisturbed, by a clock that has caught up: a crash may have left a publication over."""
+        last = self.host.session.ledger.last()
+        if last:
+            self.pass_time(max(0, 1_000 * last.slot - self.host.clock.now_ms))
+        self.host.session.tick()
+        self.note()
 
     def pause(self) -> None:
         self.paused = not self.paused
@@ -147,6 +158,7 @@ def live(host: Host, rng: random.Random, *, reboots: bool, steps: bool) -> Day:
             rng.choice([rng.randrange(1, sample_ms), sample_ms - 6_500, sample_ms - rng.randrange(5_000, 9_000)])
         )
         day.tick()
+    day.end()
     return day
 
 

@@ -63,3 +63,10 @@ def test_another_user_is_told_and_nothing_is_installed(tree: Path) -> None:
     _script(tree / "bin" / "id", "#!/bin/sh\necho 1000\n")
     assert _run(tree).returncode == 1
     assert not (tree / "asked").exists()
+
+
+def test_an_environment_that_is_there_needs_nothing_installed(tree: Path) -> None:
+    (tree / ".venv" / "bin").mkdir(parents=True)
+    _script(tree / ".venv" / "bin" / "pip", "#!/bin/sh\n")
+    assert _run(tree).returncode == 0
+    assert not (tree / "asked").exists()

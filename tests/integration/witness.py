@@ -1,4 +1,7 @@
-"""Watches a pair from outside while it is killed: every window that was ever pooled, every count of every life."""
+"""Watches a pair from outside while it is killed: the windows that were in its pool, every count of every life.
+
+It looks often, but it looks: a window that comes when its slot is due is pooled for some milliseconds only.
+"""
 
 from __future__ import annotations
 
@@ -16,25 +19,25 @@ if TYPE_CHECKING:
 
     from tests.integration.pair import Pair
 
-POOL_SECONDS = 0.02  # a window is pooled for at least the publish delay of 0.5 s: none is missed
-PAGE_EVERY = 10  # looks at the pool
+POOL_SECONDS = 0.005
+PAGE_SECONDS = 0.2
 COUNT = re.compile(r'^cputracker_windows_dropped_total\{reason="(\w+)"\} (\d+)$', re.MULTILINE)
 LIFE = re.compile(r"^cputracker_start_time_seconds (\S+)$", re.MULTILINE)
 
 
 class Witness:
-    """A thread that looks until the block ends.
+    """Two threads that look until the block ends: a page that hangs while its publisher is killed hides no pool.
 
     Attributes:
-        since_ms: when it began, unix ms; earlier windows it may have missed.
-        pooled: start (unix ms) of each window that was in the pool at any time.
+        since_ms: when it began, unix ms; it knows nothing of earlier windows.
+        pooled: start (unix ms) of each window that was seen in the pool.
         dropped: life of the publisher (its start) -> reason -> count, as last told.
     """
 
     def __init__(self, pair: Pair) -> None:
         self._pair = pair
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
+        self._threads = [threading.Thread(target=watch) for watch in (self._watch_pool, self._watch_page)]
         self.since_ms = time.time_ns() // 1_000_000
         self.pooled: set[int] = set()
         self.dropped: dict[str, dict[str, int]] = {}
@@ -45,22 +48,24 @@ class Witness:
         return sum(sum(counts.values()) for counts in self.dropped.values())
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ended.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _watch(self) -> None:
-        looks = 0
+    def _watch_pool(self) -> None:
         while not self._ended.wait(POOL_SECONDS):
             with suppress(FileNotFoundError):  # before the first window
                 self.pooled |= in_pool(self._pair)
-            looks += 1
-            if looks % PAGE_EVERY == 0:
-                with suppress(requests.RequestException):  # killed just now
-                    self._read(requests.get(f"{self._pair.url}/metrics", timeout=1).text)
+
+    def _watch_page(self) -> None:
+        while not self._ended.wait(PAGE_SECONDS):
+            with suppress(requests.RequestException):  # killed just now
+                self._read(requests.get(f"{self._pair.url}/metrics", timeout=1).text)
 
     def _read(self, page: str) -> None:
         if life := LIFE.search(page):

@@ -1,7 +1,8 @@
-"""Assemble a root file system for one package: Python, its libraries, a pruned standard library, nothing else.
+"""Assemble the root file system of one package as two trees: `shared` with Python, `own` with everything else.
 
 Runs in the build stage of each Dockerfile. No shell, no pip, no setuid file and no package manager get in, because
-nothing is taken from the base image but what is named here or linked by it.
+nothing is taken from the base image but what is named here or linked by it. `shared` depends on the base image alone,
+so the engine finds its layer built by another package's image: stored once, and in memory once for all containers.
 """
 
 from __future__ import annotations
@@ -15,70 +16,61 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-# Parts of the standard library that none of the packages import, in Debian's layout.
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Parts of the standard library that no package imports: modules, packages, extension modules with that in their name.
 NOT_NEEDED = (
-    *(
-        "__pycache__",
-        "_pyrepl",
-        "_aix_support.py",
-        "ensurepip",
-        "idlelib",
-        "lib2to3",
-        "pdb.py",
-        "pydoc.py",
-        "pydoc_data",
-    ),
-    *(
-        "test",
-        "tkinter",
-        "turtle.py",
-        "turtledemo",
-        "unittest",
-        "doctest.py",
-        "venv",
-        "wsgiref",
-        "xmlrpc",
-        "curses",
-        "dbm",
-    ),
+    *("__pycache__", "_pyrepl", "_aix_support", "ensurepip", "idlelib", "lib2to3", "pdb", "pydoc", "pydoc_data"),
+    *("test", "tkinter", "turtle", "turtledemo", "unittest", "doctest", "venv", "wsgiref", "xmlrpc", "curses", "dbm"),
+    *("_codecs_", "_multibytecodec", "readline", "_lsprof", "_interp", "ssl", "_hashlib", "optparse", "pickletools"),
+    *("imaplib", "mailbox", "smtplib", "ftplib", "xx"),
 )
-NOT_NEEDED_LIBRARIES = ("test", "xx", "_codecs_", "_multibytecodec", "_curses", "_dbm", "readline", "_lsprof", "_gdbm")
+# Parts that the collector does without: left out of `shared`, and in `own` with `--more`.
+MORE = (
+    *("asyncio", "multiprocessing", "concurrent", "email", "html", "http", "xml", "urllib", "ctypes", "sqlite3"),
+    *("zoneinfo", "decimal", "lzma", "bz2", "tarfile", "zipfile"),
+)
 ENCODINGS = (
     *("__init__", "aliases", "ascii", "charmap", "cp437", "idna", "iso8859_1", "latin_1", "punycode", "unicode_escape"),
     *("raw_unicode_escape", "utf_8", "utf_8_sig", "utf_16", "utf_16_be", "utf_16_le", "utf_32"),
 )
 SITE = Path("/usr/lib/python3/dist-packages")
+LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 
 def main() -> None:
-    """Build it."""
+    """Build both."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path, help="the new root")
+    parser.add_argument("target", type=Path, help="new folder for the two trees")
     parser.add_argument("--site", type=Path, required=True, help="site-packages with the dependencies")
     parser.add_argument("--own", type=Path, required=True, help="the package's own folder")
     parser.add_argument("--command", required=True, help="name of its command")
-    parser.add_argument("--without", nargs="*", default=(), help="more parts of the standard library to leave out")
+    parser.add_argument("--more", action="store_true", help="with what the collector does without")
     args = parser.parse_args()
-    root: Path = args.root
-    copy_python(root, args.without)
-    site = root / SITE.relative_to("/")
-    shutil.copytree(
-        args.site,
-        site,
-        ignore=shutil.ignore_patterns(
-            "pip*", "setuptools*", "__pycache__", "tests", "*.pyi", "*.h", "*.pxd", "RECORD", "direct_url.json"
-        ),
-    )
-    own = site / args.own.name
-    shutil.copytree(args.own, own, ignore=shutil.ignore_patterns("__pycache__"))
-    copy_linked(root)
-    launcher = root / "usr/bin" / args.command
-    launcher.write_text(f"#!/usr/bin/python3\nimport sys\n\nfrom {own.name}.cli import main\n\nsys.exit(main())\n")
+    shared, own = args.target / "shared", args.target / "own"
+    copy_python(shared)
+    copy_linked(shared, [])
+    copy_package(own, args.site, args.own, args.command)
+    if args.more:
+        copy_parts(own, MORE)
+    copy_linked(own, [shared])
+    for tree in (shared, own):
+        compile_all(tree)
+
+
+def copy_package(root: Path, site: Path, package: Path, command: str) -> None:
+    """The package, what it depends on, and its command."""
+    target = root / SITE.relative_to("/")
+    unwanted = ("pip*", "setuptools*", "__pycache__", "tests", "*.pyi", "*.h", "*.pxd", "RECORD", "direct_url.json")
+    shutil.copytree(site, target, ignore=shutil.ignore_patterns(*unwanted))
+    shutil.copytree(package, target / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    launcher = root / "usr/bin" / command
+    launcher.parent.mkdir()
+    launcher.write_text(f"#!/usr/bin/python3\nimport sys\n\nfrom {package.name}.cli import main\n\nsys.exit(main())\n")
     launcher.chmod(0o755)
-    compile_all(root)
-    for folder in ("proc", "sys", "dev", "tmp", "run"):
-        (root / folder).mkdir(exist_ok=True)
 
 
 def compile_all(root: Path) -> None:
@@ -90,36 +82,49 @@ def compile_all(root: Path) -> None:
         sys.exit("some modules cannot be compiled: see above")
 
 
-def copy_python(root: Path, without: list[str]) -> None:
-    """The interpreter and its pruned library, at Debian's own paths."""
+def copy_python(root: Path) -> None:
+    """The interpreter and its pruned library, at Debian's own paths, and the folders that an engine mounts over."""
     binary = Path(sys.executable).resolve()
     (root / "usr/bin").mkdir(parents=True)
     (root / "usr/lib").mkdir()
     for name in ("lib", "lib64", "bin"):
         (root / name).symlink_to(f"usr/{name}")
+    for folder in ("proc", "sys", "dev", "tmp", "run"):
+        (root / folder).mkdir()
     shutil.copy2(binary, root / "usr/bin" / binary.name)
     (root / "usr/bin/python3").symlink_to(binary.name)
-    library = Path(sysconfig.get_path("stdlib"))
-    target = root / library.relative_to("/")
-    shutil.copytree(
-        library, target, symlinks=False, ignore=shutil.ignore_patterns("__pycache__", "test", "tests", "config-*")
-    )
-    for name in (*NOT_NEEDED, *without):
-        path = target / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    target = root / LIBRARY.relative_to("/")
+    shutil.copytree(LIBRARY, target, ignore=shutil.ignore_patterns("__pycache__", "test", "tests", "config-*"))
+    for name in (*NOT_NEEDED, *MORE):
+        for path in parts(target, name):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     for path in (target / "encodings").glob("*.py"):
         if path.stem not in ENCODINGS:
             path.unlink()
-    for path in (target / "lib-dynload").iterdir():
-        if any(part in path.name.split(".")[0] for part in (*NOT_NEEDED_LIBRARIES, *without)):
-            path.unlink()
 
 
-def copy_linked(root: Path) -> None:
-    """Every shared library that something in the new root is linked to, and the loader, at their own paths."""
+def copy_parts(root: Path, names: Iterable[str]) -> None:
+    """Parts of the standard library that `shared` leaves out."""
+    for path in (path for name in names for path in parts(LIBRARY, name)):
+        target = root / path.relative_to("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__", "test", "tests"))
+        else:
+            shutil.copy2(path, target)
+
+
+def parts(library: Path, name: str) -> list[Path]:
+    """Where a standard library keeps that package or module, and extension modules with `name` in theirs."""
+    extensions = [path for path in (library / "lib-dynload").iterdir() if name in path.name.partition(".")[0]]
+    return [path for path in (library / name, library / f"{name}.py", *extensions) if path.exists()]
+
+
+def copy_linked(root: Path, below: list[Path]) -> None:
+    """Every shared library that something in `root` is linked to, at its own path, if no tree `below` has it."""
     own = {p.name for p in root.rglob("*.so*")}
     wanted: set[Path] = set()
     for path in [*root.rglob("*.so*"), *(root / "usr/bin").iterdir()]:
@@ -128,14 +133,12 @@ def copy_linked(root: Path) -> None:
         listed = subprocess.run(["ldd", path], check=False, capture_output=True, text=True).stdout
         wanted |= {Path(word) for word in listed.split() if word.startswith("/") and Path(word).name not in own}
     for path in wanted:
-        if not path.is_file():
-            continue
         # /lib and /lib64 are links to /usr/lib and /usr/lib64
-        target = (
-            root / "usr" / path.relative_to("/") if path.parts[1].startswith("lib") else root / path.relative_to("/")
-        )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(os.path.realpath(path), target)
+        place = Path("usr" if path.parts[1].startswith("lib") else "") / path.relative_to("/")
+        if not path.is_file() or any((tree / place).exists() for tree in below):
+            continue
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(os.path.realpath(path), root / place)
 
 
 if __name__ == "__main__":

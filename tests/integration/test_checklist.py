@@ -137,3 +137,11 @@ def test_an_image_holds_its_own_package_and_no_tools(
 
 def test_the_collectors_image_is_small(client: docker.DockerClient, images: str) -> None:
     assert client.images.get(f"{images}-collector").attrs["Size"] <= 30_000_000
+
+
+def test_images_begin_with_one_layer(client: docker.DockerClient, images: str) -> None:
+    """Python is on disk and in memory once, for both containers: it depends on nothing of the package."""
+    first = {
+        name: client.images.get(f"{images}-{name}").attrs["RootFS"]["Layers"][0] for name in ("collector", "publisher")
+    }
+    assert len(set(first.values())) == 1, first

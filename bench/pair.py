@@ -3,7 +3,8 @@
 CPU-seconds are those of the two processes alone, as the scheduler counts them: no health probes, no work of Docker's
 own. Pages that both containers map are halves in PSS where the engine keeps layers on the kernel's overlay; on
 fuse-overlayfs nothing is shared.
-Usage: python bench/pair.py [PROJECT [SECONDS]]; with SECONDS also the steady state over that time.
+Usage: python bench/pair.py [PROJECT [SECONDS]]; with SECONDS also the steady state over that time: a multiple of the
+sample interval, so that as many windows are paid for as counted.
 """
 
 from __future__ import annotations
@@ -62,16 +63,18 @@ def main() -> None:
         print(f"{'':<10} {used:.2f} CPU-s in {age:.0f} s")
         total, share = total + used, share + used / age
     print(f"both       {100 * share:.4f} % of a core, start-up inside; {windows:.0f} windows, {total:.2f} CPU-s")
-    before = {service: stat(pid_of(service))[0] for service in TARGETS}
-    seen = metric("windows_accepted_total")
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 0
     if seconds:
+        seen = metric("windows_accepted_total")  # first: to answer costs the publisher half a window
+        before = {service: stat(pid_of(service))[0] for service in TARGETS}
         time.sleep(seconds)
         after = {service: stat(pid_of(service))[0] for service in TARGETS}
         spent = sum(after.values()) - sum(before.values())
         count = metric("windows_accepted_total") - seen
-        each = spent / max(1, count)
-        print(f"steady     {100 * spent / seconds:.4f} % of a core (<= 0.06), {each:.4f} CPU-s a window (<= 0.02)")
+        print(f"steady     {100 * spent / seconds:.4f} % of a core (<= 0.06), {count:.0f} windows")
+        for service in TARGETS:
+            print(f"{service:<10} {(after[service] - before[service]) / max(1, count):.4f} CPU-s a window")
+        print(f"both       {spent / max(1, count):.4f} CPU-s a window (<= 0.02)")
 
 
 if __name__ == "__main__":

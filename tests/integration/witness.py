@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 POOL_SECONDS = 0.005
 PAGE_SECONDS = 0.2
 COUNT = re.compile(r'^cputracker_windows_dropped_total\{reason="(\w+)"\} (\d+)$', re.MULTILINE)
+NEVER_POOLED = {"too_soon", "interval_taken"}  # refused at the door: they explain no window that was in the pool
 LIFE = re.compile(r"^cputracker_start_time_seconds (\S+)$", re.MULTILINE)
 
 
@@ -44,8 +45,9 @@ class Witness:
 
     @property
     def drops(self) -> int:
-        """All that was counted as dropped, over all lives."""
-        return sum(sum(counts.values()) for counts in self.dropped.values())
+        """All that was counted as dropped out of the pool, over all lives."""
+        lives = self.dropped.values()
+        return sum(count for counts in lives for reason, count in counts.items() if reason not in NEVER_POOLED)
 
     def __enter__(self) -> Self:
         for thread in self._threads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from tests.attack.sibling import COLLECTOR, HANDOFF_GROUP, HARDENED, execute, sibling
 from tests.integration.pair import SHORT, Pair, make_data_dir
 
@@ -77,6 +79,14 @@ def test_the_search_takes_no_part_of_another_number(text: str) -> None:
     assert not tokens(text) & as_written(1_234)
 
 
+@pytest.mark.parametrize(("header", "seen"), [("Content-Length", False), ("X-Mean", True)])
+def test_the_length_of_a_page_is_no_trace(header: str, seen: bool) -> None:
+    answer = requests.Response()
+    answer.raw = io.BytesIO(b"x" * 1_234)
+    answer.headers[header] = "1234"
+    assert bool(tokens(shown(answer)) & as_written(1_234)) == seen
+
+
 def test_canaries_stay_in_the_private_folder(client: docker.DockerClient, images: str, tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")  # noqa: T201 - to run a failure again
@@ -110,8 +120,13 @@ def test_canaries_stay_in_the_private_folder(client: docker.DockerClient, images
 
 def read_pages(pair: Pair) -> list[str]:
     """Body and headers of every page."""
-    answers = [pair.get(path) for path in PAGES]
-    return [f"{answer.headers}\n{answer.text}" for answer in answers if answer is not None]
+    return [shown(answer) for path in PAGES if (answer := pair.get(path)) is not None]
+
+
+def shown(answer: requests.Response) -> str:
+    """Headers and body; a length that is the body's tells nothing else, and one of some twenty looks like a canary."""
+    own = ("Content-Length", str(len(answer.content)))
+    return f"{dict(answer.headers.items() - {own})}\n{answer.text}"
 
 
 def fed(pair: Pair, pages: list[str]) -> bool:

@@ -28,7 +28,7 @@ NOT_NEEDED = (
     *("_codecs_", "_multibytecodec", "readline", "_lsprof", "_interp", "ssl", "_hashlib", "optparse", "pickletools"),
     *("imaplib", "mailbox", "smtplib", "ftplib", "xx"),
 )
-# Parts that the collector does without: left out of `shared`, and in `own` with `--more`.
+# Parts that the collector does without: never in `shared`, and in `own` with `--more`.
 MORE = (
     *("asyncio", "multiprocessing", "concurrent", "email", "html", "http", "xml", "urllib", "ctypes", "sqlite3"),
     *("zoneinfo", "decimal", "lzma", "bz2", "tarfile", "zipfile"),
@@ -52,10 +52,10 @@ def main() -> None:
     args = parser.parse_args()
     shared, own = args.target / "shared", args.target / "own"
     copy_python(shared)
-    copy_linked(shared, [])
     copy_package(own, args.site, args.own, args.command)
-    if args.more:
-        copy_parts(own, MORE)
+    take_out(shared, NOT_NEEDED, None)
+    take_out(shared, MORE, own if args.more else None)
+    copy_linked(shared, [])
     copy_linked(own, [shared])
     for tree in (shared, own):
         compile_all(tree)
@@ -91,7 +91,7 @@ def give_one_age(root: Path) -> None:
 
 
 def copy_python(root: Path) -> None:
-    """The interpreter and its pruned library, at Debian's own paths, and the folders that an engine mounts over."""
+    """The interpreter and its library, at Debian's own paths, and the folders that an engine mounts over."""
     binary = Path(sys.executable).resolve()
     (root / "usr/bin").mkdir(parents=True)
     (root / "usr/lib").mkdir()
@@ -103,32 +103,25 @@ def copy_python(root: Path) -> None:
     (root / "usr/bin/python3").symlink_to(binary.name)
     target = root / LIBRARY.relative_to("/")
     shutil.copytree(LIBRARY, target, ignore=shutil.ignore_patterns("__pycache__", "test", "tests", "config-*"))
-    for name in (*NOT_NEEDED, *MORE):
-        for path in parts(target, name):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
     for path in (target / "encodings").glob("*.py"):
         if path.stem not in ENCODINGS:
             path.unlink()
 
 
-def copy_parts(root: Path, names: Iterable[str]) -> None:
-    """Parts of the standard library that `shared` leaves out."""
-    for path in (path for name in names for path in parts(LIBRARY, name)):
-        target = root / path.relative_to("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__", "test", "tests"))
-        else:
-            shutil.copy2(path, target)
-
-
-def parts(library: Path, name: str) -> list[Path]:
-    """Where a standard library keeps that package or module, and extension modules with `name` in theirs."""
-    extensions = [path for path in (library / "lib-dynload").iterdir() if name in path.name.partition(".")[0]]
-    return [path for path in (library / name, library / f"{name}.py", *extensions) if path.exists()]
+def take_out(root: Path, names: Iterable[str], into: Path | None) -> None:
+    """Take modules, packages and extension modules with such names out of `root`'s library: into a tree, or away."""
+    library = root / LIBRARY.relative_to("/")
+    for name in names:
+        extensions = [path for path in (library / "lib-dynload").iterdir() if name in path.name.partition(".")[0]]
+        for path in (library / name, library / f"{name}.py", *extensions):
+            if into and path.exists():
+                target = into / path.relative_to(root)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.rename(target)
+            elif path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def copy_linked(root: Path, below: list[Path]) -> None:

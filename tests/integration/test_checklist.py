@@ -131,6 +131,7 @@ def test_an_image_holds_its_own_package_and_no_tools(
     programs = {name for name in files if name.startswith(("usr/bin/", "usr/sbin/", "bin/", "sbin/"))}
     assert not {name for name in programs if name.rsplit("/", 1)[1] in tools}
     assert not {name for name in files if name.endswith("/pip") or "/ensurepip" in name}
+    assert not {name for name in files if "/lib-dynload/" in name and "test" in name}
     raised = [name for name, member in files.items() if member.isfile() and member.mode & (stat.S_ISUID | stat.S_ISGID)]
     assert raised == []
 
